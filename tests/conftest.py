@@ -1,0 +1,43 @@
+"""Habits of every test: no leaked task, no unannounced skip."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+# The README announces these and no others; any other skip fails CI.
+ANNOUNCED_SKIPS: frozenset[str] = frozenset()
+
+
+@pytest_asyncio.fixture
+async def _watch_tasks(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    yield
+    left = [t for t in asyncio.all_tasks() if t is not asyncio.current_task() and not t.done()]
+    names = [t.get_name() for t in left]
+    for task in left:
+        task.cancel()
+    assert not names, f"{request.node.nodeid} left tasks running: {names}"
+
+
+@pytest.fixture(autouse=True)
+def _no_leaked_tasks(request: pytest.FixtureRequest) -> None:
+    """An asynchronous test that leaves a task behind fails."""
+    if inspect.iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("_watch_tasks")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Under CI a skip that the README does not announce is an error."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("CI"):
+        return
+    for report in reporter.stats.get("skipped", []):
+        if not any(word in str(report.longrepr) for word in ANNOUNCED_SKIPS):
+            reporter.write_line(f"\nunannounced skip: {report.nodeid}: {report.longrepr}", red=True)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
