@@ -1,0 +1,1 @@
+"""Synthesis: the photographic transformations, recipes and the parallel runner."""

@@ -1,0 +1,1 @@
+"""What the operator sees and the agents talk to: pages, API, live events, sign-in."""

@@ -1,0 +1,137 @@
+"""An x-ray on a black screen: the exact pixels that the monitor is asked to show."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from rig.errors import UserError
+
+Size = tuple[int, int]
+"""Width, height in pixels."""
+
+_DEEP = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})
+_DEEP_MAX = 65535
+
+
+class BadImage(UserError):
+    """The bytes are no picture that can be shown; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A frame ready to be shown, and where on it the x-ray lies.
+
+    `frame` has mode L or RGB and exactly the size of the screen; `rect` is x, y, width, height of
+    the x-ray on it, in pixels.
+    """
+
+    frame: Image.Image
+    rect: tuple[int, int, int, int]
+
+
+def decode(data: bytes) -> Image.Image:
+    """The picture in *data*, its pixels loaded.
+
+    Raises:
+        BadImage: Pillow cannot read it, or it is truncated or absurdly large.
+    """
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
+        raise BadImage(f"the picture cannot be decoded ({problem})") from problem
+    return image
+
+
+def compose(image: Image.Image, size: Size) -> Composition:
+    """*image* upright on black, centred and as large as *size* allows; the aspect is kept.
+
+    Grey pictures stay grey (mode L), 16-bit grey is scaled linearly over its full range 0..65535,
+    transparency is laid over black, everything else becomes RGB. Lanczos, one resampling.
+
+    Raises:
+        BadImage: a pixel format whose range is unknown (floating point, beyond 16 bits).
+    """
+    upright = _upright(image)
+    box = _fit(upright.size, size)
+    scaled = _scaled(upright, (box[2], box[3]))
+    frame = Image.new(scaled.mode, size, 0)
+    frame.paste(scaled, box[:2])
+    return Composition(frame, box)
+
+
+def notice(size: Size, text: str) -> Image.Image:
+    """A black frame (mode L) with *text* in its middle: what is shown when no x-ray may be."""
+    frame = Image.new("L", size, 0)
+    points = max(10, min(size) // 24)
+    # An average glyph of the built-in font is about half as wide as its size.
+    lines = textwrap.fill(text, max(8, int(size[0] * 0.9 / (points * 0.52))))
+    ImageDraw.Draw(frame).multiline_text(
+        (size[0] / 2, size[1] / 2),
+        lines,
+        fill=200,
+        font=ImageFont.load_default(points),
+        anchor="mm",
+        align="center",
+        spacing=points // 2,
+    )
+    return frame
+
+
+def surface_sha(frame: Image.Image) -> bytes:
+    """SHA-256 (32 bytes) over mode, size and pixels: equal exactly when the surfaces are equal."""
+    head = f"{frame.mode} {frame.width}x{frame.height}\n".encode("ascii")
+    return hashlib.sha256(head + frame.tobytes()).digest()
+
+
+def _fit(inner: Size, outer: Size) -> tuple[int, int, int, int]:
+    if min(*inner, *outer) < 1:
+        raise BadImage(f"a picture of {inner} pixels cannot be laid on a screen of {outer}")
+    scale = min(outer[0] / inner[0], outer[1] / inner[1])
+    width, height = (
+        min(full, max(1, round(part * scale))) for part, full in zip(inner, outer, strict=True)
+    )
+    return ((outer[0] - width) // 2, (outer[1] - height) // 2, width, height)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, ValueError, SyntaxError, KeyError, struct.error):
+        return image  # a damaged EXIF block says nothing about the way up
+
+
+def _scaled(image: Image.Image, size: Size) -> Image.Image:
+    if image.mode in _DEEP:
+        return _from_deep(image, size)
+    if image.mode == "F":
+        raise BadImage("floating-point pixels have no agreed white; convert it to 8- or 16-bit PNG")
+    return _plain(image).resize(size, Image.Resampling.LANCZOS)
+
+
+def _from_deep(image: Image.Image, size: Size) -> Image.Image:
+    """16-bit grey to L. Pillow's own conversion clips at 255, so scale in floating point."""
+    values = np.asarray(image).astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > _DEEP_MAX:
+        raise BadImage(f"grey values {low:.0f}..{high:.0f} exceed 16 bits; convert it to PNG")
+    exact = Image.fromarray(values * np.float32(255 / _DEEP_MAX))
+    resampled = np.asarray(exact.resize(size, Image.Resampling.LANCZOS))
+    return Image.fromarray(np.clip(np.rint(resampled), 0, 255).astype(np.uint8))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """L or RGB of any other mode, transparency over black."""
+    target = "L" if image.mode in {"1", "L", "LA"} else "RGB"
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, layered)
+    return image.convert(target)

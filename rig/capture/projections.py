@@ -1,0 +1,272 @@
+"""From events to the tables that pages read; the same code runs live and when rebuilding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from rig.capture import states
+from rig.capture.states import Request, State
+from rig.store import events, tables
+from rig.store.events import Event
+
+Changes = dict[str, Any]
+_CAPTURE_FIELDS = (
+    "sha256",
+    "size",
+    "name",
+    "t_trigger_ns",
+    "t_done_ns",
+    "w",
+    "h",
+    "rtt_ms",
+    "source_sha256",
+)
+
+
+def record(connection: Connection, event: Event) -> Event:
+    """Append *event* and update the projections, in the caller's transaction."""
+    stored = events.append(connection, event)
+    project(connection, stored)
+    return stored
+
+
+def rebuild(connection: Connection) -> int:
+    """Empty the projections and make them anew from the log; returns the number of events."""
+    for table in (tables.capture, tables.photo, tables.batch, tables.job, tables.session):
+        connection.execute(delete(table))
+    count = 0
+    for event in events.every(connection):
+        project(connection, event)
+        count += 1
+    return count
+
+
+def project(connection: Connection, event: Event) -> None:
+    """Bring the projections up to *event*."""
+    if event.kind == "job":
+        _job(connection, event)
+        return
+    if event.kind == states.SESSION_CREATED:
+        _create(connection, event)
+        return
+    if event.session is None:
+        return
+    table = tables.session
+    row = connection.execute(select(table).where(table.c.id == event.session)).mappings().one()
+    changes = _move(row, event)
+    if effect := _EFFECTS.get(event.kind):
+        changes |= effect(connection, row, event)
+    connection.execute(update(table).where(table.c.id == event.session).values(**changes))
+
+
+def _create(connection: Connection, event: Event) -> None:
+    body = event.body
+    connection.execute(
+        insert(tables.session).values(
+            id=event.session,
+            **{key: body[key] for key in ("campaign", "subset", "station", "first", "last")},
+            state=State.CREATED,
+            created_ns=event.time_ns,
+            updated_ns=event.received_ns,
+            source_seq=0,
+            committed=0,
+            retakes=0,
+            photos=0,
+            verified=0,
+            rejected=0,
+        )
+    )
+
+
+def _move(row: RowMapping, event: Event) -> Changes:
+    """State, request and times after *event*."""
+    before = State(row["state"])
+    pending = Request(row["requested"]) if row["requested"] else None
+    asked = Request(event.body["do"]) if "do" in event.body and event.source_seq is None else None
+    after, still = states.next_state(before, event.kind, asked=asked, pending=pending)
+    changes: Changes = {"updated_ns": event.received_ns}
+    if event.source_seq is not None:
+        changes["source_seq"] = event.source_seq
+    if after is not before:
+        changes["state"] = after
+        if row["started_ns"] is None and after is State.RUNNING:
+            changes["started_ns"] = event.time_ns
+        ended = after in {State.COMPLETED, State.ABORTED}
+        changes["ended_ns"] = event.time_ns if ended else None
+    if still is not pending or event.kind == states.REQUESTED:
+        changes["requested"] = still
+        changes["requested_ns"] = event.time_ns if still else None
+    if event.kind == states.REQUESTED:
+        changes["refused"] = None
+    return changes
+
+
+def _refused(_connection: Connection, _row: RowMapping, event: Event) -> Changes:
+    return {"refused": event.body["why"]}
+
+
+def _connected(_connection: Connection, _row: RowMapping, event: Event) -> Changes:
+    return {"link": "up", "phone": {**event.body, "time_ns": event.time_ns}}
+
+
+def _link_lost(_connection: Connection, _row: RowMapping, _event: Event) -> Changes:
+    return {"link": "lost"}
+
+
+def _painted(_connection: Connection, _row: RowMapping, event: Event) -> Changes:
+    return {"painted_index": event.index}
+
+
+def _committed(connection: Connection, row: RowMapping, event: Event) -> Changes:
+    table = tables.capture
+    key = (table.c.session == event.session) & (table.c.idx == event.index)
+    known = connection.execute(select(table).where(key)).mappings().first()
+    changes: Changes = {"last_index": event.index, "rtt_ms": event.body.get("rtt_ms"), "link": "up"}
+    if known and known["committed"] and known["attempt"] > (event.attempt or 0):
+        return changes  # an older exposure never replaces a newer one
+    values = {
+        "attempt": event.attempt,
+        "committed": True,
+        "time_ns": event.time_ns,
+        **{name: event.body.get(name) for name in _CAPTURE_FIELDS},
+    }
+    _put_capture(connection, event, values, {"retakes": 0})
+    if not (known and known["committed"]):
+        changes["committed"] = row["committed"] + 1
+    return changes
+
+
+def _retake(connection: Connection, row: RowMapping, event: Event) -> Changes:
+    table = tables.capture
+    why = event.body["why"]
+    _put_capture(
+        connection,
+        event,
+        {"retakes": table.c.retakes + 1, "why": why},
+        {"retakes": 1, "attempt": event.attempt, "committed": False, "time_ns": event.time_ns},
+    )
+    return {"retakes": row["retakes"] + 1}
+
+
+def _put_capture(connection: Connection, event: Event, changes: Changes, fresh: Changes) -> None:
+    first = {"session": event.session, "idx": event.index, **changes, **fresh}
+    connection.execute(
+        upsert(tables.capture)
+        .values(**first)
+        .on_conflict_do_update(index_elements=["session", "idx"], set_=changes)
+    )
+
+
+def _paused(_connection: Connection, _row: RowMapping, event: Event) -> Changes:
+    return {"paused": dict(event.body)}
+
+
+def _resumed(_connection: Connection, _row: RowMapping, _event: Event) -> Changes:
+    return {"paused": None}
+
+
+def _aborted(_connection: Connection, _row: RowMapping, event: Event) -> Changes:
+    return {"abort": {**event.body, "index": event.index}, "paused": None}
+
+
+def _rearmed(_connection: Connection, _row: RowMapping, _event: Event) -> Changes:
+    return {"abort": None}
+
+
+def _completed(_connection: Connection, _row: RowMapping, event: Event) -> Changes:
+    return {"chain": event.body["chain"], "paused": None}
+
+
+def _photo_received(connection: Connection, row: RowMapping, event: Event) -> Changes:
+    table = tables.photo
+    body = event.body
+    key = (table.c.session == event.session) & (table.c.name == body["name"])
+    known = connection.execute(select(table).where(key)).mappings().first()
+    changes: Changes = {
+        "sha256": body["sha256"],
+        "size": body["size"],
+        "received_ns": event.time_ns,
+        **dict.fromkeys(("verified", "reason", "score", "homography", "detail", "verified_ns")),
+    }
+    connection.execute(
+        upsert(table)
+        .values(
+            session=event.session,
+            name=body["name"],
+            idx=event.index,
+            attempt=event.attempt,
+            **changes,
+        )
+        .on_conflict_do_update(index_elements=["session", "name"], set_=changes)
+    )
+    return {"photos": row["photos"] + 1} if known is None else _uncount(row, known)
+
+
+def _uncount(row: RowMapping, known: RowMapping) -> Changes:
+    """The counters without the verdict that *known* had."""
+    return {
+        "verified": row["verified"] - (known["verified"] is True),
+        "rejected": row["rejected"] - (known["verified"] is False),
+    }
+
+
+def _photo_verified(connection: Connection, row: RowMapping, event: Event) -> Changes:
+    table = tables.photo
+    body = event.body
+    key = (table.c.session == event.session) & (table.c.name == body["name"])
+    known = connection.execute(select(table).where(key)).mappings().one()
+    fields = ("verified", "reason", "score", "homography", "detail")
+    values = {name: body.get(name) for name in fields}
+    connection.execute(update(table).where(key).values(**values, verified_ns=event.time_ns))
+    counts = _uncount(row, known)
+    counts["verified" if body["verified"] else "rejected"] += 1
+    return counts
+
+
+def _manifest(connection: Connection, _row: RowMapping, event: Event) -> Changes:
+    values = {
+        "count": event.body["count"],
+        "chain": event.body["chain"],
+        "missing": event.body["missing"],
+        "complete": event.body["missing"] == 0,
+        "updated_ns": event.time_ns,
+        "completed_ns": event.time_ns if event.body["missing"] == 0 else None,
+    }
+    connection.execute(
+        upsert(tables.batch)
+        .values(session=event.session, **values)
+        .on_conflict_do_update(index_elements=["session"], set_=values)
+    )
+    return {}
+
+
+def _job(connection: Connection, event: Event) -> None:
+    fields = ("kind", "state", "done", "total", "error", "result")
+    values = {name: event.body.get(name) for name in fields} | {"updated_ns": event.time_ns}
+    connection.execute(
+        upsert(tables.job)
+        .values(id=event.body["id"], session=event.session, created_ns=event.time_ns, **values)
+        .on_conflict_do_update(index_elements=["id"], set_=values)
+    )
+
+
+_EFFECTS: dict[str, Callable[[Connection, RowMapping, Event], Changes]] = {
+    states.REFUSED: _refused,
+    "connected": _connected,
+    "link_lost": _link_lost,
+    "painted": _painted,
+    "committed": _committed,
+    "retake": _retake,
+    "paused": _paused,
+    "resumed": _resumed,
+    "aborted": _aborted,
+    "rearmed": _rearmed,
+    "completed": _completed,
+    "photo_received": _photo_received,
+    "photo_verified": _photo_verified,
+    "manifest": _manifest,
+}

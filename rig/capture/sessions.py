@@ -1,0 +1,300 @@
+"""Sessions: one run of one subset on one station."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select
+
+from rig.capture import campaigns, projections, states, stations
+from rig.capture.messages import AgentEvent
+from rig.capture.states import ALLOWED, BUSY, RECOVERED, Request, State
+from rig.store import tables
+from rig.store.errors import ConflictError, NotFoundError
+from rig.store.events import Event
+
+RATE_OVER = 30
+"""The rate is the median interval of this many newest captures: a pause does not move it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as the rig has confirmed it; see `rig.store.tables.session` for the fields."""
+
+    id: str
+    campaign: str
+    subset: int
+    station: str
+    first: int
+    last: int
+    state: State
+    requested: Request | None
+    requested_ns: int | None
+    refused: str | None
+    created_ns: int
+    updated_ns: int
+    started_ns: int | None
+    ended_ns: int | None
+    source_seq: int
+    committed: int
+    retakes: int
+    photos: int
+    verified: int
+    rejected: int
+    painted_index: int | None
+    last_index: int | None
+    rtt_ms: float | None
+    link: str | None
+    phone: dict[str, Any] | None
+    paused: dict[str, Any] | None
+    abort: dict[str, Any] | None
+    chain: str | None
+
+    @property
+    def total(self) -> int:
+        """How many x-rays it has."""
+        return self.last - self.first + 1
+
+    def to_json(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return {**asdict(self), "total": self.total}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How fast it goes: seconds per capture and seconds left, None while too little is known."""
+
+    interval_s: float | None
+    eta_s: float | None
+
+
+def create(
+    connection: Connection,
+    *,
+    new_id: str,
+    campaign: str,
+    subset: int,
+    station: str,
+    now_ns: int,
+) -> Session:
+    """Create a session for *subset* of *campaign* on *station*.
+
+    Raises:
+        NotFoundError: no such campaign, subset or station.
+    """
+    kept = campaigns.find(connection, campaign)
+    one = campaigns.subset_of(kept, subset)
+    stations.find(connection, station)
+    body = {
+        "campaign": kept.id,
+        "campaign_name": kept.name,
+        "subset": one.id,
+        "station": station,
+        "first": one.first,
+        "last": one.last,
+        "environment": one.environment.name,
+    }
+    _record(connection, states.SESSION_CREATED, new_id, now_ns, "operator", body)
+    return find(connection, new_id)
+
+
+def find(connection: Connection, session: str) -> Session:
+    """The session with this id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    table = tables.session
+    row = connection.execute(select(table).where(table.c.id == session)).mappings().first()
+    if row is None:
+        raise NotFoundError(f"No session has the id {session[:40]!r}.")
+    return _session(row)
+
+
+def every(connection: Connection, *, campaign_id: str | None = None) -> list[Session]:
+    """All sessions (of a campaign), newest first."""
+    table = tables.session
+    query = select(table).order_by(table.c.created_ns.desc(), table.c.id)
+    if campaign_id is not None:
+        query = query.where(table.c.campaign == campaign_id)
+    return [_session(row) for row in connection.execute(query).mappings()]
+
+
+def request(
+    connection: Connection,
+    session: str,
+    wanted: Request,
+    now_ns: int,
+    *,
+    abort_id: str | None = None,
+) -> Session:
+    """Note that a person asked for *wanted*; the station confirms it later by an event.
+
+    Raises:
+        NotFoundError: no such session.
+        ConflictError: it makes no sense now, another session has the station, or *abort_id* is not
+            the abort that is latched.
+    """
+    present = find(connection, session)
+    if present.state not in ALLOWED[wanted]:
+        raise ConflictError(f"Session {session} is {present.state}: it cannot {wanted} now.")
+    if wanted is Request.START and present.started_ns is not None:
+        raise ConflictError(f"Session {session} was started before; resume it instead.")
+    if wanted in {Request.START, Request.RESUME, Request.REARM}:
+        _station_is_free(connection, present)
+    body: dict[str, Any] = {"do": wanted}
+    if wanted is Request.REARM:
+        latched = (present.abort or {}).get("abort_id")
+        if abort_id != latched:
+            raise ConflictError(
+                f"The abort to clear is {latched}, not {abort_id}: read what happened, then "
+                "re-arm with the number that is shown."
+            )
+        body["abort_id"] = abort_id
+    _record(connection, states.REQUESTED, session, now_ns, "operator", body)
+    return find(connection, session)
+
+
+def refuse(connection: Connection, session: str, wanted: Request, why: str, now_ns: int) -> Session:
+    """Note that the station did not do what was asked, and *why*."""
+    _record(connection, states.REFUSED, session, now_ns, "controller", {"do": wanted, "why": why})
+    return find(connection, session)
+
+
+def recover(connection: Connection, now_ns: int) -> list[str]:
+    """After a start of the controller: what was running is `interrupted`; returns the ids.
+
+    `paused` stays: the rig confirmed it, and it waits for a person anyway.
+    """
+    table = tables.session
+    query = select(table.c.id).where(
+        table.c.state.in_(RECOVERED)
+        | table.c.requested.in_([one for one in Request if one is not Request.ABORT])
+    )
+    found = list(connection.scalars(query.order_by(table.c.created_ns)))
+    for session in found:
+        why = {"why": "The controller was restarted."}
+        _record(connection, states.BOOT, session, now_ns, "controller", why)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of agent events.
+
+    Attributes:
+        acks: session -> every event up to this number is kept.
+        refused: (session, seq, sentence) of those that were not and never will be.
+        stored: the new ones, in the log.
+    """
+
+    acks: dict[str, int]
+    refused: tuple[tuple[str, int, str], ...]
+    stored: tuple[Event, ...]
+
+
+def ingest(
+    connection: Connection, station: str, batch: Sequence[AgentEvent], now_ns: int
+) -> Ingested:
+    """Keep the events of a display agent, each exactly once and without a gap.
+
+    A known number changes nothing and is acknowledged again; a number that skips one is left out
+    (the acknowledgement tells the agent from where to send again).
+    """
+    acks: dict[str, int] = {}
+    refused: list[tuple[str, int, str]] = []
+    stored: list[Event] = []
+    for message in batch:
+        known = acked(connection, station, message.session)
+        if known is None:
+            why = f"Session {message.session} is not one of station {station}."
+            refused.append((message.session, message.seq, why))
+            continue
+        acks[message.session] = known
+        if message.seq == known + 1:
+            stored.append(projections.record(connection, _event(message, station, now_ns)))
+            acks[message.session] = message.seq
+    return Ingested(acks, tuple(refused), tuple(stored))
+
+
+def acked(connection: Connection, station: str, session: str) -> int | None:
+    """Number of the last kept event of *session*, None when it is not one of *station*."""
+    table = tables.session
+    query = select(table.c.source_seq).where(table.c.id == session, table.c.station == station)
+    known: int | None = connection.scalar(query)
+    return known
+
+
+def unanswered(connection: Connection, station: str) -> list[Session]:
+    """Sessions of *station* with an abort that it has not confirmed."""
+    table = tables.session
+    query = select(table).where(table.c.station == station, table.c.requested == Request.ABORT)
+    return [_session(row) for row in connection.execute(query).mappings()]
+
+
+def progress(connection: Connection, session: Session) -> Progress:
+    """The median interval of the newest captures, and what it means for the rest."""
+    table = tables.capture
+    query = (
+        select(table.c.time_ns)
+        .where(table.c.session == session.id, table.c.committed)
+        .order_by(table.c.time_ns.desc())
+        .limit(RATE_OVER)
+    )
+    times = list(connection.scalars(query))
+    if len(times) < 2:
+        return Progress(None, None)
+    interval = statistics.median(
+        (later - earlier) / 1e9 for later, earlier in itertools.pairwise(times)
+    )
+    return Progress(interval, interval * (session.total - session.committed))
+
+
+def _station_is_free(connection: Connection, wanted: Session) -> None:
+    table = tables.session
+    query = select(table.c.id).where(
+        table.c.station == wanted.station, table.c.state.in_(BUSY), table.c.id != wanted.id
+    )
+    if (other := connection.scalar(query.limit(1))) is not None:
+        raise ConflictError(
+            f"Station {wanted.station} still has session {other}: finish or abort that one first."
+        )
+
+
+def _record(
+    connection: Connection,
+    kind: str,
+    session: str,
+    now_ns: int,
+    actor: str,
+    body: Mapping[str, Any],
+) -> None:
+    event = Event(
+        kind=kind, time_ns=now_ns, received_ns=now_ns, actor=actor, session=session, body=body
+    )
+    projections.record(connection, event)
+
+
+def _event(message: AgentEvent, station: str, now_ns: int) -> Event:
+    return Event(
+        kind=message.event,
+        time_ns=message.time_ns,
+        received_ns=now_ns,
+        actor=f"station:{station}",
+        session=message.session,
+        source_seq=message.seq,
+        index=message.index,
+        attempt=message.attempt,
+        body=message.body,
+    )
+
+
+def _session(row: RowMapping) -> Session:
+    values = dict(row)
+    values["state"] = State(values["state"])
+    values["requested"] = Request(values["requested"]) if values["requested"] else None
+    return Session(**values)

@@ -1,0 +1,143 @@
+"""`rig serve`: the controller and its dashboard."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from rig.errors import UserError
+from rig.settings import add_home, home_of
+
+if TYPE_CHECKING:
+    from rig.web.controller import OnBatch
+
+EXAMPLES = """examples:
+  rig serve                                      this machine only, http://127.0.0.1:8000
+  rig serve --host 0.0.0.0 --public-url http://192.168.1.20:8000
+                                                 the local network: phones and tablets too
+  rig serve --port 0 --json                      any free port, told as JSON on standard output
+
+A token is always needed. It is printed once as a sign-in link; behind a TLS proxy keep the default
+host. The access token of a running controller is in HOME/serve.json (mode 0600).
+"""
+TOKEN_MIN = 16
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `rig serve`."""
+    parser.epilog = EXAMPLES
+    add_home(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=8000, help="port to listen on, 0 = any free one (%(default)s)"
+    )
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("RIG_TOKEN"),
+        help="access token (default: RIG_TOKEN, else one of the home's own, always the same)",
+    )
+    parser.add_argument(
+        "--public-url", metavar="URL", help="address that phones reach this controller by"
+    )
+    parser.add_argument(
+        "--trusted-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="further host name to answer to (may be repeated)",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log every request")
+    parser.add_argument("--json", action="store_true", help="print one JSON line when ready")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until Ctrl-C or SIGTERM."""
+    return serve(args, on_batch=None)
+
+
+def serve(args: argparse.Namespace, *, on_batch: OnBatch | None) -> int:
+    """Run a controller; *on_batch* is called when all photos of a session have arrived."""
+    import asyncio
+    import logging
+
+    from rig.store.lock import HomeLock
+    from rig.web.app import create_app
+    from rig.web.controller import Controller
+    from rig.web.logs import configure
+    from rig.web.server import make_server
+
+    _check(args)
+    configure(level=logging.DEBUG if args.verbose else logging.INFO)
+    home = home_of(args)
+    with HomeLock.acquire(home) as lock, _listen(args.host, args.port) as listener:
+        url = _url(args.host, listener)
+        lock.describe(url)
+        more = {} if on_batch is None else {"on_batch": on_batch}
+        rig = Controller.open(home, token=args.token, public_url=args.public_url, **more)
+        names = (args.host, socket.gethostname(), *args.trusted_host)
+        server = make_server(
+            create_app(rig, trusted_hosts=names),
+            rig,
+            lambda: _tell(home, url, rig.auth.token, rig.auth.new_link(), as_json=args.json),
+        )
+        try:
+            asyncio.run(server.serve(sockets=[listener]))
+        except KeyboardInterrupt:
+            pass  # uvicorn has stopped in good order and passes the signal on
+        finally:
+            (home / "serve.json").unlink(missing_ok=True)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.token is not None and len(args.token) < TOKEN_MIN:
+        raise UserError(f"--token must have at least {TOKEN_MIN} characters, or be left out.")
+    if not 0 <= args.port <= 65535:
+        raise UserError(f"--port must be from 0 to 65535, not {args.port}.")
+    if args.public_url is not None and not args.public_url.startswith(("http://", "https://")):
+        raise UserError("--public-url must begin with http:// or https://.")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UserError(
+            f"Cannot listen on {host} port {port}: {error.strerror or error}. "
+            "Choose another --port (0 takes any free one) or --host."
+        ) from error
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    port: int = listener.getsockname()[1]
+    try:
+        everywhere = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        everywhere = False
+    name = "127.0.0.1" if everywhere else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _tell(home: Path, url: str, token: str, link: str, *, as_json: bool) -> None:
+    sign_in = f"{url}/sign-in?token={quote(link)}"
+    told = {"url": url, "sign_in": sign_in, "token": token, "pid": os.getpid()}
+    path = home / "serve.json"
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump({key: told[key] for key in ("url", "pid", "token")}, file)
+    if as_json:
+        print(json.dumps(told), flush=True)
+        return
+    print(f"capture-rig is at {url}", flush=True)
+    print(f"Sign in within 15 minutes, once: {sign_in}", flush=True)
+    print("Ctrl-C stops it; what the stations shoot meanwhile arrives later.", file=sys.stderr)

@@ -1,0 +1,167 @@
+"""Factors and named environments, read from TOML.
+
+A file may hold `[[factor]]` tables (`name`, `levels`, optional `set_by`, `minutes`),
+`[[environment]]` tables (`name`, `levels = {factor = "level"}`), or both; see `paper.toml` beside
+this module.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from rig.planning.edge import sentence
+from rig.planning.model import Environment, PlanningError
+
+_FactorName = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^[a-z][a-z0-9_]*$", max_length=32)
+]
+_Level = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=40)]
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """Something about the scene that is held constant within a subset.
+
+    Attributes:
+        name: `a-z`, `0-9`, `_`; at most 32 characters.
+        levels: the values it can take, at least one, no two alike.
+        set_by: who or what sets it: `operator`, or the name of an actuator.
+        minutes: how long a change takes, 0 or more.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+    set_by: str = "operator"
+    minutes: float = 1.0
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _FactorTable(_Table):
+    name: _FactorName
+    levels: list[_Level] = Field(min_length=1, max_length=100)
+    set_by: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=64)] = "operator"
+    minutes: float = Field(default=1.0, ge=0, le=24 * 60, allow_inf_nan=False)
+
+
+class _EnvironmentTable(_Table):
+    name: str
+    levels: dict[_FactorName, _Level] = Field(min_length=1)
+
+
+class _File(_Table):
+    factor: list[_FactorTable] = []
+    environment: list[_EnvironmentTable] = []
+
+
+def load_factors(toml: Path | None = None) -> tuple[Factor, ...]:
+    """The factors of a file; without one, those of the CheXphoto paper.
+
+    A file that only lists environments has the factors and levels that occur in them.
+
+    Raises:
+        PlanningError: unreadable, not TOML, or a bad key; the sentence names file and key.
+    """
+    if toml is None:
+        text = resources.files("rig.planning").joinpath("paper.toml").read_text(encoding="utf-8")
+        return _factors(_parse(text, "paper.toml"), "paper.toml")
+    file = _read(toml)
+    factors = _factors(file, toml.name)
+    return factors or _factors_of(_environments(file, (), toml.name))
+
+
+def load_environments(toml: Path) -> tuple[Environment, ...]:
+    """The `[[environment]]` tables of a file in its order; empty when it has none.
+
+    Every environment sets the same factors; where the file has factors too, exactly those, to
+    levels they have.
+
+    Raises:
+        PlanningError: as `load_factors`, or two environments with the same name or levels.
+    """
+    file = _read(toml)
+    return _environments(file, _factors(file, toml.name), toml.name)
+
+
+def _read(toml: Path) -> _File:
+    try:
+        text = toml.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanningError(f"{toml} cannot be read as a text file: {error}.") from error
+    file = _parse(text, toml.name)
+    if not file.factor and not file.environment:
+        raise PlanningError(f"{toml.name}: there is neither a [[factor]] nor an [[environment]].")
+    return file
+
+
+def _parse(text: str, name: str) -> _File:
+    try:
+        return _File.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise PlanningError(f"{name} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        raise PlanningError(f"{name}: {sentence(error)}.") from error
+
+
+def _factors(file: _File, name: str) -> tuple[Factor, ...]:
+    seen: set[str] = set()
+    for number, table in enumerate(file.factor, 1):
+        where = f"{name}: factor[{number}]"
+        if table.name in seen:
+            raise PlanningError(f"{where}.name: there are two factors {table.name!r}.")
+        if len(set(table.levels)) < len(table.levels):
+            raise PlanningError(f"{where}.levels: the same level of {table.name!r} twice.")
+        for level in table.levels:
+            _check_level(level, f"{where}.levels")
+        seen.add(table.name)
+    return tuple(Factor(t.name, tuple(t.levels), t.set_by, t.minutes) for t in file.factor)
+
+
+def _check_level(level: str, where: str) -> None:
+    if not level.isprintable() or level != level.strip():
+        raise PlanningError(f"{where}: {level!r} has spaces around it or unprintable characters.")
+
+
+def _environments(file: _File, factors: Sequence[Factor], name: str) -> tuple[Environment, ...]:
+    found: list[Environment] = []
+    for number, table in enumerate(file.environment, 1):
+        where = f"{name}: environment[{number}]"
+        names = [f.name for f in factors] or list(file.environment[0].levels)
+        if set(table.levels) != set(names):
+            odd = ", ".join(sorted(set(table.levels) ^ set(names)))
+            raise PlanningError(f"{where}.levels: {odd} must be set in all environments or none.")
+        for factor in factors:
+            if table.levels[factor.name] not in factor.levels:
+                raise PlanningError(
+                    f"{where}.levels.{factor.name}: {table.levels[factor.name]!r} is not one of "
+                    f"{', '.join(factor.levels)}."
+                )
+        for key, level in table.levels.items():
+            _check_level(level, f"{where}.levels.{key}")
+        try:
+            one = Environment(table.name, {key: table.levels[key] for key in names})
+        except PlanningError as error:
+            raise PlanningError(f"{where}.name: {error}") from error
+        for other in found:
+            if one.name == other.name or one.levels == other.levels:
+                what = "name" if one.name == other.name else "levels"
+                raise PlanningError(f"{where}.{what}: the same as in {other.name!r}.")
+        found.append(one)
+    return tuple(found)
+
+
+def _factors_of(environments: Sequence[Environment]) -> tuple[Factor, ...]:
+    """The factors that occur, levels in order of appearance."""
+    return tuple(
+        Factor(name, tuple(dict.fromkeys(e.levels[name] for e in environments)))
+        for name in environments[0].levels
+    )

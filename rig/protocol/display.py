@@ -1,0 +1,385 @@
+"""DisplayCore: the display's side of XCAP/1, sans-IO (section 5).
+
+Only the display knows whether an x-ray stayed on the screen from before the trigger until after the
+photo was complete, so the display decides: a DONE record, durable before the next x-ray is painted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+from rig.protocol import actions as act
+from rig.protocol.actions import LocalProtocolError, Output
+from rig.protocol.codes import Code, Flag, MessageType, code_name, is_pause
+from rig.protocol.datagram import BadDatagram, Datagram, Scalar, parse_payload
+from rig.protocol.display_base import DisplayConfig, Phase
+from rig.protocol.display_handshake import DisplayHandshake, Exposure
+from rig.protocol.display_ledger import Subset, done_record
+from rig.protocol.endpoint import Rng
+from rig.protocol.journal import Record
+from rig.protocol.payload import hex_field, number_field
+
+__all__ = ["DisplayConfig", "DisplayCore", "Phase", "Subset"]
+
+OperatorCommand = Literal["pause", "resume", "abort", "rearm"]
+_WAIT_POLL = 0.25
+
+
+class DisplayCore(DisplayHandshake):
+    """One process life of one subset's run. Inputs are methods; each returns outputs in order."""
+
+    def __init__(self, cfg: DisplayConfig, journal: Sequence[Record], psk: bytes, rng: Rng) -> None:
+        super().__init__(cfg, journal, psk, rng)
+        self._tries = 0
+        self._failures = 0
+        self._on_timer["settle"] = self._settled
+        self._on_timer["paint"] = self._paint_late
+        self._on_timer["accept"] = self._accept_late
+
+    # -- inputs ------------------------------------------------------------------------------------
+
+    def painted(self, token: bytes, surface_sha: bytes, now: float) -> list[Output]:
+        """The x-ray of `Paint` *token* is up; *surface_sha* is read back from the surface."""
+        return self._input(self._painted, token, surface_sha, now)
+
+    def surface_checked(self, token: bytes, surface_sha: bytes, now: float) -> list[Output]:
+        """The answer to `CheckSurface`."""
+        return self._input(self._surface_checked, token, surface_sha, now)
+
+    def display_disturbed(self, why: str, now: float) -> list[Output]:
+        """Focus, size, power or content of the window changed: the exposure under way is spoilt."""
+        return self._input(self._disturbed, why, now)
+
+    def display_failed(self, why: str, now: float) -> list[Output]:
+        """The x-ray cannot be shown (unreadable, wrong hash, no screen): pause and say so."""
+        return self._input(self._display_failed, why, now)
+
+    def operator(
+        self, command: OperatorCommand, now: float, abort_id: bytes | None = None, why: str = ""
+    ) -> list[Output]:
+        """A person's command.
+
+        Raises:
+            LocalProtocolError: it makes no sense now; the sentence says why.
+        """
+        return self._input(self._operator, command, now, abort_id, why)
+
+    # -- painting ----------------------------------------------------------------------------------
+
+    def _connected(self, info: dict[str, Scalar], now: float) -> None:
+        self._tries = 0
+        super()._connected(info, now)
+
+    def _proceed(self, now: float) -> None:
+        """The next step once nothing is under way."""
+        self.phase = Phase.HOLD
+        if self._pause_asked is not None:
+            asked, self._pause_asked = self._pause_asked, None
+            self._pause(asked.code, asked.why)
+        if self.paused is not None:
+            return
+        if self.ledger.next_index > self._subset.last:
+            self._finish(now)
+            return
+        self._attempt += 1
+        self._tries += 1
+        index = self.ledger.next_index
+        self._exposure = Exposure(index, self._attempt, self._rng(8))
+        self.phase = Phase.PAINT
+        self._emit(act.Painting(index, self._attempt))
+        self._emit(act.Paint(index, self._exposure.token))
+        self._after("paint", now, self._timers.paint)
+
+    def _painted(self, token: bytes, surface_sha: bytes, now: float) -> None:
+        e = self._exposure
+        if self.phase is not Phase.PAINT or e is None or e.token != token:
+            return
+        e.surface, e.continuous = surface_sha, True
+        self._cancel("paint")
+        self.phase = Phase.SETTLE
+        self._after("settle", now, self._timers.settle)
+
+    def _settled(self, now: float) -> None:
+        e = self._require_exposure()
+        meta = self._subset.meta(e.index)
+        self.phase = Phase.CAPTURE
+        e.sent_at = now
+        template = Datagram(
+            MessageType.CAPTURE,
+            flags=Flag.LAST if e.index == self._subset.last else Flag.NONE,
+            subset=self._subset.subset,
+            index=e.index,
+            attempt=e.attempt,
+            token=e.token,
+            chain=self.ledger.chain[:8],
+            digest=hashlib.sha256(meta).digest()[:8],
+            payload=meta,
+        )
+        self._after("accept", now, self._timers.accept)
+        self._ask(template, now)
+
+    def _paint_late(self, now: float) -> None:
+        index = self.ledger.next_index
+        why = (
+            f"the screen has not confirmed x-ray {index} within {self._timers.paint:g} s; "
+            "check the monitor and its window, then resume"
+        )
+        self._display_failed(why, now)
+
+    def _display_failed(self, why: str, now: float) -> None:
+        if self.phase in (Phase.PAINT, Phase.SETTLE):
+            self._cancel("paint", "settle")
+            self.phase = Phase.HOLD
+            self._pause(Code.DISPLAY_TROUBLE, why)
+        elif self.phase in (Phase.CHECK, Phase.DOUBT):
+            self._pause_asked = act.Paused(Code.DISPLAY_TROUBLE, why)
+            self._surface_checked(self._require_exposure().token, b"", now)
+
+    def _disturbed(self, why: str, now: float) -> None:
+        if self._exposure is not None:
+            self._exposure.continuous, self._exposure.why_broken = False, why
+
+    # -- replies -----------------------------------------------------------------------------------
+
+    def _dispatch(self, d: Datagram, now: float) -> None:
+        if d.type == MessageType.ABORT:
+            self._on_abort(d, now)
+        elif d.type == MessageType.ABORT_ACK:
+            if self.phase is Phase.ABORTED:
+                self._settle_request()
+        elif d.type == MessageType.ARMED:
+            self._on_armed(now)
+        elif not self._armed or self.phase is Phase.ABORTED:
+            return
+        elif d.type == MessageType.ACCEPTED:
+            self._on_accepted(d, now)
+        elif d.type == MessageType.CAPTURED:
+            self._on_captured(d, now)
+        elif d.type == MessageType.FAILED:
+            self._on_failed(d, now)
+        elif d.type == MessageType.FINISHED:
+            self._on_finished(d)
+
+    def _on_abort(self, d: Datagram, now: float) -> None:
+        if self._connection is not None:
+            ack = Datagram(MessageType.ABORT_ACK, ack_pn=d.pn, digest=d.digest)
+            self._send(self._connection, ack, now)
+        if d.digest in (self._rearm, self._cleared) or self.phase in (
+            Phase.ABORTED,
+            Phase.COMPLETE,
+        ):
+            return
+        body = parse_payload(d.payload)
+        expected, got = body.get("expected"), body.get("got")
+        self._abort(
+            d.code,
+            str(body.get("why") or code_name(d.code)),
+            expected if isinstance(expected, int) else None,
+            got if isinstance(got, int) else None,
+            adopted=d.digest,
+        )
+
+    def _current(self, d: Datagram) -> Exposure | None:
+        """The exposure under way if *d* is about it and may still change anything."""
+        e = self._exposure
+        if self.phase is not Phase.CAPTURE or e is None or self.paused is not None:
+            return None
+        return e if (d.index, d.attempt) == (e.index, e.attempt) else None
+
+    def _on_accepted(self, d: Datagram, now: float) -> None:
+        e = self._current(d)
+        if e is None or e.token != d.token:
+            return
+        if d.code == Code.WAIT_CAMERA:
+            self._after("request", now, _WAIT_POLL)
+            return
+        self._cancel("accept")
+        self._after("request", now, self._timers.poll)
+        if not e.accepted:
+            e.accepted = True
+            self._emit(act.Accepted(e.index, e.attempt))
+
+    def _retransmit(self, now: float) -> None:
+        if self.paused is not None and self.phase is Phase.CAPTURE:
+            return  # a pause asks nothing; resuming asks again
+        super()._retransmit(now)
+        e = self._exposure
+        if self.phase is Phase.CAPTURE and e is not None and e.accepted:
+            self._after("request", now, self._timers.poll)
+
+    def _accept_late(self, now: float) -> None:
+        e = self._require_exposure()
+        if self.phase is Phase.CAPTURE and not e.accepted and not self._lost:
+            self._lost = True
+            self._emit(act.PeerLost(self._timers.accept))
+
+    def _on_captured(self, d: Datagram, now: float) -> None:
+        e = self._current(d)
+        if e is None:
+            done = d.index - self._subset.first < len(self.ledger.done)
+            if done and d.index >= self._subset.first:
+                self._ack(d.pn, now)
+            return
+        result = parse_payload(d.payload)
+        if e.token != d.token:
+            why = f"the photo of index {e.index} answers another painting of the screen"
+            self._abort(Code.TOKEN_MISMATCH, why, e.index, d.index)
+            return
+        if hex_field(result, "sha256", 32)[:8] != d.digest:
+            raise BadDatagram("the photo's digest does not fit its SHA-256")
+        e.result, e.result_pn = result, d.pn
+        self._settle_request()
+        self._cancel("accept")
+        self.phase = Phase.CHECK
+        self._emit(act.CheckSurface(e.token))
+        self._after("paint", now, self._timers.paint)
+
+    def _on_failed(self, d: Datagram, now: float) -> None:
+        e = self._current(d)
+        self._ack(d.pn, now)
+        if e is None:
+            return
+        self._settle_request()
+        self._cancel("accept")
+        self._failures += 1
+        self._retake(e, code_name(d.code), now, d.code)
+
+    def _ack(self, pn: int, now: float) -> None:
+        if self._connection is not None:
+            self._send(self._connection, Datagram(MessageType.ACK, ack_pn=pn), now)
+
+    # -- deciding ----------------------------------------------------------------------------------
+
+    def _surface_checked(self, token: bytes, surface_sha: bytes, now: float) -> None:
+        e = self._exposure
+        if e is None or e.token != token or self.phase not in (Phase.CHECK, Phase.DOUBT):
+            return
+        self._cancel("paint")
+        if e.continuous and surface_sha == e.surface:
+            record = done_record(self._subset, e.index, e.attempt, e.result or {})
+            self.ledger.apply(record)
+            self._append([record], partial(self._decided, self.phase, e, record))
+            return
+        why = e.why_broken or "the screen changed while the photo was taken"
+        if self.phase is Phase.DOUBT:
+            self._arm("void", now)
+            return
+        self._ack(e.result_pn, now)
+        self._retake(e, why, now)
+
+    def _decided(self, phase: Phase, e: Exposure, record: Record, now: float) -> None:
+        sha = bytes.fromhex(str(record["sha"]))
+        self._emit(act.Committed(e.index, e.attempt, sha, str(record["name"]), record))
+        self._exposure = None
+        self._attempt = self._tries = self._failures = 0
+        if phase is Phase.DOUBT:
+            self._arm("commit", now)
+            return
+        self._ack(e.result_pn, now)
+        self._proceed(now)
+
+    def _retake(self, e: Exposure, why: str, now: float, code: int = 0) -> None:
+        self._emit(act.Retake(e.index, e.attempt, why))
+        self._exposure = None
+        if is_pause(code):
+            self._pause(code, f"the phone asks for a pause: {code_name(code)}")
+        elif self._tries >= self._timers.max_attempts:
+            why = f"index {e.index} failed {self._tries} times in a row, last: {why}"
+            self._pause(Code.RETRIES, why)
+        elif self._failures >= self._timers.max_failures:
+            self._pause(Code.RETRIES, f"{self._failures} exposures failed in a row, last: {why}")
+        self._proceed(now)
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _finish(self, now: float) -> None:
+        self.phase = Phase.FINISH
+        template = Datagram(
+            MessageType.FINISH,
+            subset=self._subset.subset,
+            index=self._subset.last,
+            chain=self.ledger.chain[:8],
+        )
+        self._ask(template, now)
+
+    def _on_finished(self, d: Datagram) -> None:
+        if self.phase is not Phase.FINISH:
+            return
+        body = parse_payload(d.payload)
+        count, chain = number_field(body, "count"), hex_field(body, "chain", 32)
+        if (count, chain) != (self._subset.count, self.ledger.chain):
+            why = f"the phone finished with {count} photos or another history"
+            self._abort(Code.DIVERGED, why, self._subset.count, count)
+            return
+        self._settle_request()
+        record: Record = {"k": "COMPLETE", "count": count, "chain": chain.hex()}
+        self.ledger.apply(record)
+        self._append([record], self._completed)
+
+    def _completed(self, now: float) -> None:
+        self.phase = Phase.COMPLETE
+        self._cancel("watch")
+        self._emit(act.Blank("subset complete"))
+        self._emit(act.Completed(self._subset.count, self.ledger.chain))
+
+    # -- the operator ------------------------------------------------------------------------------
+
+    def _operator(
+        self, command: OperatorCommand, now: float, abort_id: bytes | None, why: str
+    ) -> None:
+        if command == "rearm":
+            self._operator_rearm(abort_id, now)
+        elif self.phase in (Phase.COMPLETE, Phase.ABORTED):
+            raise LocalProtocolError(
+                f"the session is {self.phase.value}; {command} changes nothing"
+            )
+        elif command == "abort":
+            self._abort(Code.OPERATOR, why or "the operator aborted", None, None)
+        elif command == "pause":
+            self._operator_pause(why or "the operator paused")
+        else:
+            self._operator_resume(now)
+
+    def _operator_pause(self, why: str) -> None:
+        if self.phase in (Phase.CAPTURE, Phase.CHECK, Phase.DOUBT):
+            self._pause_asked = act.Paused(Code.OPERATOR_PAUSE, why)
+            return
+        if self.phase in (Phase.PAINT, Phase.SETTLE):
+            self._cancel("paint", "settle")
+            self.phase = Phase.HOLD
+        self._pause(Code.OPERATOR_PAUSE, why)
+
+    def _operator_resume(self, now: float) -> None:
+        if self.paused is None and self._pause_asked is None:
+            raise LocalProtocolError("the session is not paused")
+        self.paused = self._pause_asked = None
+        self._tries = self._failures = 0
+        self._emit(act.Resumed())
+        if self._connection is not None:
+            self._connection.last_heard = now
+        if self.phase is Phase.HOLD and self._armed:
+            self._proceed(now)
+        elif self.phase is Phase.CAPTURE:
+            self._retransmit(now)
+
+    def _operator_rearm(self, abort_id: bytes | None, now: float) -> None:
+        latch = self.ledger.latch
+        if latch is None:
+            raise LocalProtocolError("no abort is latched")
+        if abort_id != latch.abort_id:
+            raise LocalProtocolError(
+                f"the abort that is latched is {latch.abort_id.hex()}; look at its reason again"
+            )
+        self._rearm = abort_id
+        self._exposure = None
+        self._settle_request()
+        self._end_handshake()
+        self._seek(now)
+
+    def _require_exposure(self) -> Exposure:
+        if self._exposure is None:
+            raise LocalProtocolError(f"no exposure is under way in phase {self.phase.value}")
+        return self._exposure

@@ -1,0 +1,153 @@
+"""What the display durably knows of one subset, as a fold over its journal (XCAP/1 section 5)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rig.protocol.chain import chain_next, chain_start
+from rig.protocol.datagram import Scalar, parse_payload
+from rig.protocol.journal import JournalCorrupt, Record
+from rig.protocol.ledger import Latch
+from rig.protocol.names import PhotoName, encode_name
+from rig.protocol.payload import number_field
+
+
+@dataclass(frozen=True)
+class Subset:
+    """The subset that is to be shot.
+
+    Attributes:
+        campaign: 8 bytes.
+        manifest: SHA-256 of the list of x-rays, 32 bytes.
+        env: name of the environment, *session*: the controller's id of this run.
+        metadata: canonical JSON for each index, first to last.
+    """
+
+    campaign: bytes
+    subset: int
+    first: int
+    last: int
+    manifest: bytes
+    env: str
+    session: str
+    metadata: tuple[bytes, ...]
+
+    @property
+    def count(self) -> int:
+        """How many x-rays it has."""
+        return self.last - self.first + 1
+
+    def meta(self, index: int) -> bytes:
+        """The metadata that goes with *index*."""
+        return self.metadata[index - self.first]
+
+    def chain_start(self) -> bytes:
+        """C_0."""
+        return chain_start(self.campaign, self.subset, self.first, self.manifest)
+
+
+def done_record(subset: Subset, index: int, attempt: int, result: Mapping[str, Scalar]) -> Record:
+    """The DONE record of (index, attempt); *result* is the payload of its CAPTURED."""
+    meta = subset.meta(index)
+    values = parse_payload(meta)
+    meta_sha = hashlib.sha256(meta).hexdigest()
+    name = PhotoName(
+        campaign=subset.campaign.hex(),
+        subset=subset.subset,
+        index=index,
+        attempt=attempt,
+        env=str(values["env"]),
+        key=str(values["key"]),
+        meta16=meta_sha[:16],
+        photo16=str(result["sha256"])[:16],
+    )
+    return {
+        "k": "DONE", "i": index, "a": attempt, "sha": str(result["sha256"]), "meta": meta_sha,
+        "name": encode_name(name), "size": number_field(result, "size"),
+        "w": number_field(result, "w"), "h": number_field(result, "h"),
+        "t0": str(result["t_trigger"]), "t1": str(result["t_done"]),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Done:
+    """A decision: the photo of (index, attempt) is the one."""
+
+    index: int
+    attempt: int
+    sha256: bytes
+
+
+class DisplayLedger:
+    """Durable state of the display side; `apply` is the only way to change it."""
+
+    def __init__(self, subset: Subset, records: Iterable[Record] = ()) -> None:
+        self._subset = subset
+        self.done: list[Done] = []
+        self.chain = subset.chain_start()
+        self.chain_before_last = self.chain
+        self.latch: Latch | None = None
+        self.complete = False
+        self.begun = False
+        for record in records:
+            self.apply(record)
+
+    @property
+    def next_index(self) -> int:
+        """The first index that is not decided yet (last + 1 when all are)."""
+        return self._subset.first + len(self.done)
+
+    def apply(self, record: Record) -> None:
+        """Fold *record* in.
+
+        Raises:
+            JournalCorrupt: it cannot follow what came before, or belongs to another subset.
+        """
+        try:
+            self._apply(record)
+        except (KeyError, ValueError, TypeError) as error:
+            kind = record.get("k")
+            raise JournalCorrupt(f"a {kind} record does not fit what came before it") from error
+
+    def _apply(self, r: Record) -> None:
+        kind = r["k"]
+        if kind == "RUN":
+            self._on_run(r)
+        elif kind == "DONE":
+            self._on_done(r)
+        elif kind == "ABORT":
+            exp, got = r["exp"], r["got"]
+            self.latch = Latch(
+                bytes.fromhex(str(r["id"])),
+                int(str(r["code"])),
+                str(r["why"]),
+                exp if isinstance(exp, int) else None,
+                got if isinstance(got, int) else None,
+                str(r["by"]),
+            )
+        elif kind == "CLEAR":
+            self.latch = None
+        elif kind == "COMPLETE":
+            self.complete = True
+        elif kind != "ARM":
+            raise ValueError("unknown kind")
+
+    def _on_run(self, r: Record) -> None:
+        mine = (self._subset.campaign.hex(), self._subset.subset, self._subset.manifest.hex())
+        if (r["camp"], r["sub"], r["man"]) != mine:
+            raise JournalCorrupt(
+                "this journal belongs to another plan; use the plan it was begun with, "
+                "or another journal folder"
+            )
+        self.begun = True
+
+    def _on_done(self, r: Record) -> None:
+        index, attempt, sha = int(str(r["i"])), int(str(r["a"])), bytes.fromhex(str(r["sha"]))
+        if index != self.next_index or index > self._subset.last:
+            raise ValueError("not the next index")
+        meta = bytes.fromhex(str(r["meta"]))
+        self.chain_before_last = self.chain
+        self.chain = chain_next(self.chain, index, attempt, sha, meta)
+        self.done.append(Done(index, attempt, sha))

@@ -1,0 +1,366 @@
+"""The phone's way to a connection: knocking, READY, and the ARM that makes it live (sections 3-5).
+
+The live connection is replaced only by a valid ARM under a fresh candidate's key, so neither an old
+HELLO nor a datagram of an earlier process life can disturb a run.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from rig.protocol import actions as act
+from rig.protocol.actions import Addr, Output
+from rig.protocol.codes import (
+    Code,
+    Flag,
+    MessageType,
+)
+from rig.protocol.datagram import (
+    BadDatagram,
+    Datagram,
+    Scalar,
+    canonical,
+    decode,
+    encode,
+    parse_payload,
+    peek,
+)
+from rig.protocol.endpoint import Connection, Rng
+from rig.protocol.journal import Record
+from rig.protocol.keys import connection_keys
+from rig.protocol.ledger import PhoneLedger, Run, Shot
+from rig.protocol.payload import hex_field, number_field
+from rig.protocol.phone_base import Health, PhoneBase, PhoneConfig
+
+_CANDIDATES = 4
+_HELLO_BUCKET = 20
+
+
+@dataclass
+class _Candidate:
+    """A connection offered by READY and not yet confirmed by an ARM."""
+
+    nonce_d: bytes
+    nonce_p: bytes
+    connection: Connection
+
+
+class PhoneHandshake(PhoneBase, ABC):
+    """Everything of the phone's core up to the moment it is armed; `PhoneCore` adds exposures."""
+
+    def __init__(self, cfg: PhoneConfig, journal: Sequence[Record], psk: bytes, rng: Rng) -> None:
+        super().__init__(cfg, journal, psk, rng)
+        self._candidates: OrderedDict[bytes, _Candidate] = OrderedDict()
+        self._boot_pn = 0
+        self._hello_tokens, self._hello_at = float(_HELLO_BUCKET), 0.0
+        self._on_timer["knock"] = self._knock
+
+    # -- inputs ------------------------------------------------------------------------------------
+
+    def start(self, now: float, missing: Sequence[str] = ()) -> list[Output]:
+        """Recover (section 4): *missing* are stored names whose file is gone."""
+        return self._input(self._start, now, tuple(missing))
+
+    def datagram_received(self, data: bytes, addr: Addr, now: float) -> list[Output]:
+        """Anything at all from the network; garbage is dropped in silence."""
+        return self._input(self._datagram, bytes(data), addr, now, lossy=True)
+
+    def environment(
+        self,
+        free_bytes: int,
+        battery: int | None,
+        charging: bool,
+        temperature: float | None,
+        now: float,
+    ) -> list[Output]:
+        """Free bytes of the photo folder, battery in percent, battery temperature in Celsius."""
+        self._health = Health(free_bytes, battery, charging, temperature)
+        del now
+        return self._flush()
+
+    @property
+    def link_age_since(self) -> float | None:
+        """When the display was last heard; None while not connected."""
+        return self._live.last_heard if self._live else None
+
+    # -- start and knocking ------------------------------------------------------------------------
+
+    def _start(self, now: float, missing: tuple[str, ...]) -> None:
+        records: list[Record] = [{"k": "BOOT", "boot": self.boot_id.hex()}]
+        records += self._void_open("restart")
+        if missing and self.ledger.latch is None:
+            why = f"{len(missing)} stored photo(s) are gone from the phone, first {missing[0]}"
+            records.append(self._abort_record(Code.STORE_LOST, why, None, None, "phone"))
+        for record in records:
+            self.ledger.apply(record)
+        if self.ledger.latch is not None:
+            self._emit(self._aborted_event())
+        self._append(records, self._knock)
+
+    def _knock(self, now: float) -> None:
+        """Say where we are, every second while the display is silent."""
+        if self._live is not None and now < self._live.last_heard + self._timers.knock:
+            self._after("knock", self._live.last_heard, self._timers.knock)
+            return
+        payload: dict[str, Scalar] = {
+            "boot_id": self.boot_id.hex(),
+            "aborted": self.ledger.latch is not None,
+        }
+        self._boot_pn += 1
+        knock = Datagram(MessageType.KNOCK, pn=self._boot_pn, payload=canonical(payload))
+        data = encode(knock, self._boot_key)
+        targets = list(self._cfg.hosts)
+        if self._live is not None and self._live.addr not in targets:
+            targets.append(self._live.addr)
+        for addr in targets:
+            self._emit(act.SendDatagram(data, addr))
+        self._after("knock", now, self._timers.knock_every)
+
+    # -- datagrams ---------------------------------------------------------------------------------
+
+    def _datagram(self, data: bytes, addr: Addr, now: float) -> None:
+        try:
+            kind, conn_id = peek(data)
+            if kind == MessageType.HELLO:
+                self._on_hello(decode(data, self._boot_key), addr, now)
+                return
+        except BadDatagram:
+            return
+        connection = self._connection(conn_id)
+        if connection is None:
+            return
+        d = connection.open(data, addr, now)
+        if d is None:
+            return
+        try:
+            self._dispatch(connection, d, now)
+        except BadDatagram as error:
+            # Authentic, yet not to be understood: one of the two programs is wrong.
+            if self.ledger.latch is None:
+                self._abort(Code.PROTOCOL, f"{MessageType(d.type).name}: {error}", None, None)
+
+    def _connection(self, conn_id: bytes) -> Connection | None:
+        if self._live is not None and self._live.conn_id == conn_id:
+            return self._live
+        candidate = self._candidates.get(conn_id)
+        return candidate.connection if candidate else None
+
+    @abstractmethod
+    def _dispatch(self, connection: Connection, d: Datagram, now: float) -> None: ...
+
+    # -- handshake ---------------------------------------------------------------------------------
+
+    def _on_hello(self, d: Datagram, addr: Addr, now: float) -> None:
+        refill = (now - self._hello_at) * _HELLO_BUCKET
+        self._hello_tokens = min(float(_HELLO_BUCKET), self._hello_tokens + refill)
+        self._hello_at = now
+        if self._hello_tokens < 1:
+            return
+        self._hello_tokens -= 1
+        hello = parse_payload(d.payload)
+        nonce_d, campaign = hex_field(hello, "nonce_d", 16), hex_field(hello, "campaign_id", 8)
+        candidate = self._candidate(nonce_d, addr, now)
+        self._send_ready(candidate, campaign, d.subset, d.pn, now)
+
+    def _candidate(self, nonce_d: bytes, addr: Addr, now: float) -> _Candidate:
+        for candidate in self._candidates.values():
+            if candidate.nonce_d == nonce_d:
+                candidate.connection.addr = addr
+                return candidate
+        nonce_p = self._rng(16)
+        keys = connection_keys(self._psk, nonce_d, nonce_p)
+        connection = Connection(keys.conn_id, keys.p2d, keys.d2p, addr, now, self._timers)
+        candidate = _Candidate(nonce_d, nonce_p, connection)
+        self._candidates[keys.conn_id] = candidate
+        while len(self._candidates) > _CANDIDATES:
+            self._candidates.popitem(last=False)
+        return candidate
+
+    def _send_ready(
+        self, c: _Candidate, campaign: bytes, subset: int, ack_pn: int, now: float
+    ) -> None:
+        del now
+        run = self.ledger.run(campaign, subset)
+        doubtful = run.doubtful if run else None
+        latch = self.ledger.latch
+        health = self._health
+        payload: dict[str, Scalar] = {
+            "nonce_d": c.nonce_d.hex(),
+            "nonce_p": c.nonce_p.hex(),
+            "boot_id": self.boot_id.hex(),
+            "campaign_id": campaign.hex(),
+            "committed": run.committed if run else 0,
+            "last_attempt": run.last_attempt if run else 0,
+            "chain": run.chain.hex() if run else "",
+            "aborted_id": latch.abort_id.hex() if latch else None,
+            "aborted_code": latch.code if latch else 0,
+            "aborted_why": latch.why[:160] if latch else "",
+            "free_bytes": min(health.free_bytes, (1 << 53) - 1),
+            "est_photo_bytes": self._est_photo,
+            "battery_pct": health.battery,
+            "charging": health.charging,
+            "temp_c": None if health.temperature is None else round(health.temperature),
+            "camera": self._cfg.camera[:40],
+            "camera_w": self._cfg.camera_size[0],
+            "camera_h": self._cfg.camera_size[1],
+        }
+        if doubtful is not None:
+            payload.update(_doubt(doubtful))
+        self._boot_pn += 1
+        ready = Datagram(
+            MessageType.READY,
+            conn_id=c.connection.conn_id,
+            pn=self._boot_pn,
+            ack_pn=ack_pn,
+            subset=subset,
+            payload=canonical(payload),
+        )
+        self._emit(act.SendDatagram(encode(ready, self._boot_key), c.connection.addr))
+
+    # -- arming ------------------------------------------------------------------------------------
+
+    def _on_arm(self, connection: Connection, d: Datagram, now: float) -> None:
+        latch = self.ledger.latch
+        if connection is self._live and latch is None:
+            self._send_armed(connection, d, now)
+            return
+        rearmed = bool(d.flags & Flag.REARM) and latch is not None and d.digest == latch.abort_id
+        if latch is not None and not rearmed:
+            self._send_abort(connection, now)
+            return
+        if connection is self._live:
+            return  # re-arming takes a new handshake
+        arm = parse_payload(d.payload)
+        campaign = hex_field(arm, "campaign_id", 8)
+        run = self.ledger.run(campaign, d.subset)
+        records = self._void_open("armed anew")
+        clear: list[Record] = [{"k": "CLEAR", "id": latch.abort_id.hex()}] if latch else []
+        refusal = self._refuse_arm(run, d, arm)
+        if refusal is not None:
+            self._promote(connection)
+            self._apply([*records, *clear])
+            self._abort(*refusal, None, None, before=[*records, *clear])
+            return
+        settled = self._resolve(run, arm)
+        if settled is None:
+            self._apply(records)
+            candidate = self._candidates[connection.conn_id]
+            ready = partial(self._send_ready, candidate, campaign, d.subset, d.pn)
+            if records:
+                self._append(records, ready)
+            else:
+                ready(now)
+            return
+        chain = self._chain_if(run, settled, campaign, d, arm)
+        if chain[:8] != d.chain:
+            self._promote(connection)
+            self._apply([*records, *clear])
+            why = "the display's history of this subset differs from the phone's"
+            self._abort(Code.CHAIN_MISMATCH, why, None, None, before=[*records, *clear])
+            return
+        if run is None:
+            records.append(_run_record(campaign, d.subset, arm))
+        records.append({"k": "ARM", "camp": campaign.hex(), "sub": d.subset})
+        records.extend(settled)
+        records.extend(clear)
+        if latch is not None:
+            self._emit_durable(act.Rearmed(latch.abort_id))
+        self._apply(records)
+        self._promote(connection)
+        self._append(records, partial(self._armed, connection, d))
+
+    def _refuse_arm(
+        self, run: Run | None, d: Datagram, arm: dict[str, Scalar]
+    ) -> tuple[Code, str] | None:
+        first, last = number_field(arm, "first"), number_field(arm, "last")
+        manifest = hex_field(arm, "manifest", 32)
+        if not first <= last or not first <= d.index <= last + 1:
+            return Code.PROTOCOL, f"armed for index {d.index} outside {first}..{last}"
+        if run is not None and (run.first, run.last, run.manifest) != (first, last, manifest):
+            return Code.MANIFEST_MISMATCH, (
+                f"subset {d.subset} was begun with another list of x-rays; "
+                "finish it with the plan it was begun with"
+            )
+        return None
+
+    def _resolve(self, run: Run | None, arm: dict[str, Scalar]) -> list[Record] | None:
+        """Records that settle the photo in doubt; None when the display decided on an old view."""
+        doubtful = run.doubtful if run else None
+        view = (number_field(arm, "view_committed"), arm.get("view_sha"))
+        mine = (run.committed if run else 0, doubtful.sha256.hex() if doubtful else None)
+        if view != mine:
+            return None
+        if run is None or doubtful is None:
+            return []
+        key: dict[str, Scalar] = {"i": doubtful.index, "a": doubtful.attempt}
+        if arm.get("resolution") == "commit":
+            return [{"k": "COMMIT", **key}]
+        if arm.get("resolution") == "void":
+            self._emit_durable(act.Quarantine(doubtful.name))
+            return [self._void(run, (doubtful.index, doubtful.attempt), "display")]
+        return None
+
+    def _chain_if(
+        self,
+        run: Run | None,
+        settled: list[Record],
+        campaign: bytes,
+        d: Datagram,
+        arm: dict[str, Scalar],
+    ) -> bytes:
+        """The chain as it will stand once *settled* is applied."""
+        if run is None:
+            probe = PhoneLedger([_run_record(campaign, d.subset, arm)])
+            return probe.runs[campaign, d.subset].chain
+        doubtful = run.doubtful
+        if doubtful is not None and settled and settled[0]["k"] == "COMMIT":
+            return run.chain_after(doubtful)
+        return run.chain
+
+    def _promote(self, connection: Connection) -> None:
+        self._live = connection
+        self._candidates.clear()
+        self._settle_con()
+
+    def _armed(self, connection: Connection, d: Datagram, now: float) -> None:
+        run = self._run()
+        self._emit(act.Armed(run.subset, run.expected, run.last, run.session))
+        self._send_armed(connection, d, now)
+
+    def _send_armed(self, connection: Connection, d: Datagram, now: float) -> None:
+        run = self._run()
+        armed = Datagram(
+            MessageType.ARMED,
+            ack_pn=d.pn,
+            subset=run.subset,
+            index=run.expected,
+            chain=run.chain[:8],
+            payload=canonical({"committed": run.committed}),
+        )
+        self._send(connection, armed, now)
+
+
+def _run_record(campaign: bytes, subset: int, arm: dict[str, Scalar]) -> Record:
+    return {
+        "k": "RUN", "camp": campaign.hex(), "sub": subset, "first": arm["first"],
+        "last": arm["last"], "man": arm["manifest"], "env": str(arm.get("env_id", "")),
+        "ses": str(arm.get("session", "")),
+    }  # fmt: skip
+
+
+def _doubt(shot: Shot) -> dict[str, Scalar]:
+    return {
+        "in_doubt_index": shot.index,
+        "in_doubt_attempt": shot.attempt,
+        "in_doubt_sha": shot.sha256.hex(),
+        "in_doubt_token": shot.token.hex(),
+        "in_doubt_size": shot.size,
+        "in_doubt_w": shot.width,
+        "in_doubt_h": shot.height,
+        "in_doubt_t0": str(shot.t_trigger_ns),
+        "in_doubt_t1": str(shot.t_done_ns),
+    }

@@ -1,0 +1,141 @@
+"""Reading what was captured: committed captures, received photos, batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from rig.store.tables import batch, capture, photo
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A capture that the display agent decided to keep.
+
+    Attributes:
+        session: session id.
+        index: the x-ray's index.
+        attempt: the exposure number that counts; earlier ones are superseded.
+        sha256: hex digest of the photo's bytes, told by the phone through the protocol.
+        size: bytes of the photo.
+        name: the photo's file name.
+        t_trigger_ns: when the shutter was asked for (Unix time, phone's clock); None if unknown.
+        t_done_ns: when the photo was stored (Unix time, phone's clock); None if unknown.
+        w: photo width, pixels; None if unknown.
+        h: photo height, pixels; None if unknown.
+        rtt_ms: round trip of the link, milliseconds; None if unknown.
+        source_sha256: hex digest of the x-ray that was painted.
+        retakes: exposures of this index that were thrown away.
+        time_ns: when it was decided (Unix time, display's clock).
+    """
+
+    session: str
+    index: int
+    attempt: int
+    sha256: str
+    size: int
+    name: str
+    t_trigger_ns: int | None
+    t_done_ns: int | None
+    w: int | None
+    h: int | None
+    rtt_ms: float | None
+    source_sha256: str | None
+    retakes: int
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo that arrived whole (its SHA-256 was checked on arrival).
+
+    Attributes:
+        session: session id.
+        name: file name, see `rig.protocol.names`.
+        index: from the name.
+        attempt: from the name.
+        sha256: hex digest of its bytes.
+        size: bytes.
+        received_ns: Unix time.
+        verified: True or False once it was looked at, else None.
+        reason: why, in words.
+        score: of the verification.
+        homography: 3x3, x-ray pixel -> photo pixel.
+        detail: everything else the verification measured.
+        verified_ns: Unix time.
+    """
+
+    session: str
+    name: str
+    index: int
+    attempt: int
+    sha256: str
+    size: int
+    received_ns: int
+    verified: bool | None
+    reason: str | None
+    score: float | None
+    homography: list[list[float]] | None
+    detail: dict[str, Any] | None
+    verified_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How complete the photos of a session are.
+
+    Attributes:
+        session: session id.
+        count: photos that the phone's manifest lists.
+        chain: hex of the protocol's hash chain after the last index.
+        missing: how many of them have not arrived.
+        complete: nothing is missing.
+        updated_ns: Unix time.
+        completed_ns: Unix time, or None.
+    """
+
+    session: str
+    count: int
+    chain: str
+    missing: int
+    complete: bool
+    updated_ns: int
+    completed_ns: int | None
+
+
+def committed(connection: Connection, session: str) -> tuple[Committed, ...]:
+    """The committed captures of *session* by index: one per index, its newest attempt."""
+    query = (
+        select(capture)
+        .where(capture.c.session == session, capture.c.committed)
+        .order_by(capture.c.idx)
+    )
+    fields = [name for name in Committed.__dataclass_fields__ if name != "index"]
+    return tuple(
+        Committed(index=row["idx"], **{name: row[name] for name in fields})
+        for row in connection.execute(query).mappings()
+    )
+
+
+def photos(connection: Connection, session: str) -> tuple[Photo, ...]:
+    """The received photos of *session*, by index and attempt."""
+    query = select(photo).where(photo.c.session == session).order_by(photo.c.idx, photo.c.attempt)
+    fields = [name for name in Photo.__dataclass_fields__ if name != "index"]
+    return tuple(
+        Photo(index=row["idx"], **{name: row[name] for name in fields})
+        for row in connection.execute(query).mappings()
+    )
+
+
+def batch_of(connection: Connection, session: str) -> Batch | None:
+    """The batch of *session*, None before the phone sent a manifest."""
+    row = connection.execute(select(batch).where(batch.c.session == session)).mappings().first()
+    return None if row is None else Batch(**row)
+
+
+def incoming(home: Path, session: str) -> Path:
+    """The folder that holds the received photos of *session*."""
+    return home / "sessions" / session / "incoming"

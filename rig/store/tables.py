@@ -1,0 +1,221 @@
+"""The tables. `event` is the truth; session, capture, photo, batch, job are its projections."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+catalog = Table(
+    "catalog",
+    metadata,
+    Column("id", String, primary_key=True),  # 16 hex digits
+    Column("name", String, nullable=False, unique=True),
+    Column("csv", String, nullable=False),
+    Column("data_dir", String, nullable=False),
+    Column("ordering", String, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("problems", JSON, nullable=False),  # [{"line","path","reason"}] that were left out
+    Column("created_ns", BigInteger, nullable=False),
+)
+
+xray = Table(
+    "xray",
+    metadata,
+    Column("catalog", String, ForeignKey("catalog.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True),  # 1..N; `index` would shadow tuple.index of a row
+    Column("key", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("file", String, nullable=False),
+    Column("sha256", String, nullable=False, index=True),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("split", String, nullable=False),
+    Column("row", JSON, nullable=False),
+    UniqueConstraint("catalog", "key"),
+    sqlite_with_rowid=False,
+)
+
+campaign = Table(
+    "campaign",
+    metadata,
+    Column("id", String, primary_key=True),  # 16 hex digits, goes into every photo's name
+    Column("name", String, nullable=False, unique=True),
+    Column("catalog", String, ForeignKey("catalog.id"), nullable=False),
+    Column("device", String, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("size_min", Integer, nullable=False),
+    Column("size_max", Integer, nullable=False),
+    Column("settle_ms", Integer, nullable=False),
+    Column("subsets", Integer, nullable=False),
+    Column("xrays", Integer, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+)
+
+subset = Table(
+    "subset",
+    metadata,
+    Column("campaign", String, ForeignKey("campaign.id"), primary_key=True),
+    Column("id", Integer, primary_key=True),  # from 1
+    Column("first", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("environment", String, nullable=False),
+    Column("levels", JSON, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+station = Table(
+    "station",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("token_sha256", String, nullable=False, unique=True),
+    Column("created_ns", BigInteger, nullable=False),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("time_ns", BigInteger, nullable=False),  # the source's clock
+    Column("received_ns", BigInteger, nullable=False),  # the controller's clock
+    Column("actor", String, nullable=False),
+    Column("session", String),
+    Column("source_seq", Integer),  # the display agent's own number; null for the controller's
+    Column("idx", Integer),
+    Column("attempt", Integer),
+    Column("kind", String, nullable=False),
+    Column("body", JSON, nullable=False),
+    UniqueConstraint("session", "source_seq"),
+    Index("ix_event_session_kind_seq", "session", "kind", "seq"),
+    Index("ix_event_session_seq", "session", "seq"),
+    sqlite_autoincrement=True,
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", String, primary_key=True),  # "s" + 16 hex digits
+    Column("campaign", String, nullable=False),
+    Column("subset", Integer, nullable=False),
+    Column("station", String, ForeignKey("station.name"), nullable=False),
+    Column("first", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("requested", String),  # what a person asked for and the rig has not confirmed
+    Column("requested_ns", BigInteger),
+    Column("refused", String),  # why the last request failed
+    Column("created_ns", BigInteger, nullable=False),
+    Column("updated_ns", BigInteger, nullable=False),
+    Column("started_ns", BigInteger),
+    Column("ended_ns", BigInteger),
+    Column("source_seq", Integer, nullable=False),  # every agent event up to here is stored
+    Column("committed", Integer, nullable=False),
+    Column("retakes", Integer, nullable=False),
+    Column("photos", Integer, nullable=False),
+    Column("verified", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("painted_index", Integer),
+    Column("last_index", Integer),
+    Column("rtt_ms", Float),
+    Column("link", String),  # "up", "lost" or null: never connected
+    Column("phone", JSON(none_as_null=True)),  # camera, free_bytes, battery_pct, boot_id
+    Column("paused", JSON(none_as_null=True)),  # code, why
+    Column("abort", JSON(none_as_null=True)),  # abort_id, code, why, expected, got, by
+    Column("chain", String),
+    ForeignKeyConstraint(["campaign", "subset"], ["subset.campaign", "subset.id"]),
+    Index("ix_session_campaign_subset", "campaign", "subset"),
+    Index("ix_session_station_state", "station", "state"),
+)
+
+capture = Table(
+    "capture",
+    metadata,
+    Column("session", String, ForeignKey("session.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("committed", Boolean, nullable=False),
+    Column("retakes", Integer, nullable=False),
+    Column("why", String),  # of the last retake
+    Column("time_ns", BigInteger, nullable=False),
+    Column("sha256", String),
+    Column("size", Integer),
+    Column("name", String),
+    Column("t_trigger_ns", BigInteger),
+    Column("t_done_ns", BigInteger),
+    Column("w", Integer),
+    Column("h", Integer),
+    Column("rtt_ms", Float),
+    Column("source_sha256", String),
+    Index("ix_capture_session_time_ns", "session", "time_ns"),
+    sqlite_with_rowid=False,
+)
+
+photo = Table(
+    "photo",
+    metadata,
+    Column("session", String, ForeignKey("session.id"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("idx", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("received_ns", BigInteger, nullable=False),
+    Column("verified", Boolean),  # null: not looked at yet
+    Column("reason", String),
+    Column("score", Float),
+    Column("homography", JSON(none_as_null=True)),
+    Column("detail", JSON(none_as_null=True)),
+    Column("verified_ns", BigInteger),
+    Index("ix_photo_session_idx_attempt", "session", "idx", "attempt"),
+    sqlite_with_rowid=False,
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("session", String, ForeignKey("session.id"), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("chain", String, nullable=False),
+    Column("missing", Integer, nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("updated_ns", BigInteger, nullable=False),
+    Column("completed_ns", BigInteger),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("session", String),
+    Column("state", String, nullable=False),  # running, done, failed, cancelled, interrupted
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("error", String),
+    Column("result", JSON(none_as_null=True)),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("updated_ns", BigInteger, nullable=False),
+)

@@ -1,0 +1,131 @@
+"""`manifest.jsonl`: how every image came to be, one JSON object a line.
+
+Fields: `key`, `recipe`, `seed`, `quality`, `source`, `source_sha256`, `output`,
+`output_sha256`, `size` (of the source, [width, height]), `steps` ([{`transform`, `level`,
+`params`}]), `homography` (3x3, source to output, pixel-edge), `versions`. A failed row has
+`key`, `source`, `output` and `failed`, the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+import PIL
+
+from rig import __version__
+from rig.synthesis.files import write_atomic
+from rig.synthesis.recipes import Recipe, Twin
+from rig.synthesis.transform import Pixels, params_to_json, size_of
+
+NAME = "manifest.jsonl"
+"""File name, beside the images."""
+
+Row = dict[str, Any]
+"""One line of the manifest."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the pixels."""
+    return {
+        "rig": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "pillow": PIL.__version__,
+    }
+
+
+def request(key: str, recipe: Recipe, *, seed: int, quality: int) -> Row:
+    """The part of a row that is known beforehand: what was asked for."""
+    return {"key": key, "recipe": recipe.name, "seed": seed, "quality": quality}
+
+
+def made(twin: Twin, source: Pixels) -> Row:
+    """The part of a row that making the image adds."""
+    return {
+        "size": list(size_of(source)),
+        "steps": [
+            {
+                "transform": applied.step.transform,
+                "level": applied.step.level,
+                "params": params_to_json(applied.params),
+            }
+            for applied in twin.steps
+        ],
+        "homography": twin.homography.tolist(),
+        "versions": versions(),
+    }
+
+
+def asks_the_same(row: Row, asked: Row, recipe: Recipe) -> bool:
+    """Whether *row* is of an image made as *asked*, with the steps of *recipe*."""
+    try:
+        steps = [(step["transform"], step["level"]) for step in row["steps"]]
+    except (KeyError, TypeError):
+        return False
+    same_steps = steps == [(step.transform, step.level) for step in recipe.steps]
+    return same_steps and all(row.get(name) == value for name, value in asked.items())
+
+
+def read(path: Path) -> dict[str, Row]:
+    """Rows by output path, the last one of each; empty when there is no file.
+
+    A line that is torn or foreign is passed over: its image is merely made again.
+    """
+    rows: dict[str, Row] = {}
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return rows
+    for line in text.split("\n"):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("output"), str):
+            rows[row["output"]] = row
+    return rows
+
+
+def done(rows: dict[str, Row], output: str) -> bool:
+    """Whether *rows* say that *output* was made."""
+    return "output_sha256" in rows.get(output, {})
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The manifest open for `append`, after what is there; a torn last line is closed first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        yield file
+
+
+def append(file: BinaryIO, rows: Iterable[Row]) -> None:
+    """Note *rows* at once, so that a run that breaks off knows what it did.
+
+    No fsync: a line lost to a power cut costs making its image again, nothing more.
+    """
+    file.writelines(map(_line, rows))
+    file.flush()
+
+
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Replace the manifest by *rows*, ordered by key and output, durably."""
+    ordered = sorted(rows, key=lambda row: (str(row.get("key")), row["output"]))
+    write_atomic(path, b"".join(map(_line, ordered)))
+
+
+def _line(row: Row) -> bytes:
+    return json.dumps(row).encode("ascii") + b"\n"

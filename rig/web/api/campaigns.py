@@ -1,0 +1,115 @@
+"""Campaigns: plan and show."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection
+
+from rig.capture import campaigns, projections
+from rig.capture.campaigns import Campaign
+from rig.capture.describe import describe
+from rig.planning.model import Environment
+from rig.store.events import Event
+from rig.web.deps import Rig, operator
+
+router = APIRouter(prefix="/api/campaigns", tags=["campaigns"], dependencies=operator)
+
+
+class EnvironmentView(BaseModel):
+    """A named combination of factor levels."""
+
+    name: str
+    levels: dict[str, str]
+
+
+class NewCampaign(BaseModel):
+    """What to plan: environments as a list, from a TOML file of the controller, or drawn."""
+
+    name: str
+    catalog: str
+    device: str
+    size_min: Annotated[int, Field(ge=1)] = 250
+    size_max: Annotated[int, Field(ge=1)] = 500
+    environments: list[EnvironmentView] | None = None
+    environments_file: Path | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    settle_ms: Annotated[int, Field(ge=0, le=60_000)] = 150
+
+
+class SubsetView(BaseModel):
+    """A subset and how far it is: `planned` or the state of its session."""
+
+    id: int
+    first: int
+    last: int
+    environment: EnvironmentView
+    state: str
+
+
+class CampaignView(BaseModel):
+    """A campaign as `rig campaign show --json` prints it."""
+
+    name: str
+    id: str
+    catalog: str
+    device: str
+    seed: int
+    revision: int
+    xrays: int
+    subsets: list[SubsetView]
+    balance: dict[str, Any]
+
+
+@router.post("", status_code=201)
+async def create_campaign(rig: Rig, wanted: NewCampaign) -> CampaignView:
+    """Plan a campaign over all x-rays of a catalog."""
+    chosen = None
+    if wanted.environments is not None:
+        chosen = [Environment(one.name, one.levels) for one in wanted.environments]
+    now = rig.clock_ns()
+
+    def write(connection: Connection) -> Campaign:
+        made = campaigns.create(
+            connection,
+            new_id=secrets.token_hex(8),
+            name=wanted.name,
+            catalog=wanted.catalog,
+            device=wanted.device,
+            now_ns=now,
+            chosen=chosen,
+            environments_file=wanted.environments_file,
+            size_min=wanted.size_min,
+            size_max=wanted.size_max,
+            seed=wanted.seed,
+            settle_ms=wanted.settle_ms,
+        )
+        body = {"name": made.name, "subsets": len(made.subsets)}
+        projections.record(connection, Event("campaign_created", now, now, "operator", body=body))
+        return made
+
+    made = await rig.database.awrite(write)
+    return await _view(rig, made.name)
+
+
+@router.get("")
+async def list_campaigns(rig: Rig) -> list[CampaignView]:
+    """All campaigns, oldest first."""
+    every = await rig.database.aquery(campaigns.every)
+    return [await _view(rig, one.name) for one in every]
+
+
+@router.get("/{name}")
+async def show_campaign(rig: Rig, name: str) -> CampaignView:
+    """One campaign with its subsets and balance."""
+    return await _view(rig, name)
+
+
+async def _view(rig: Rig, name: str) -> CampaignView:
+    shown = await asyncio.to_thread(rig.database.query, lambda c: describe(c, name))
+    return CampaignView(**shown)

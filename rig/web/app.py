@@ -1,0 +1,69 @@
+"""The app: a list of parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.staticfiles import StaticFiles
+
+from rig import __version__
+from rig.web import pages, problems
+from rig.web.api import agent, campaigns, catalogs, events, images, jobs, photos, sessions, stations
+from rig.web.controller import Controller
+from rig.web.middleware import AccessLog, BodyLimit, Gate, SecurityHeaders, TrustedHosts
+from rig.web.receive import MAX_PHOTO, Turns
+
+BODY_LIMIT = 8 * 1024 * 1024
+LOCAL_NAMES = ("localhost",)
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastAPI:
+    """The app around *rig*, which it starts, stops and closes."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        rig.start()
+        try:
+            yield
+        finally:
+            await rig.stop()
+
+    app = FastAPI(
+        title="capture-rig",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        # The stock documentation pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(AccessLog),
+            Middleware(TrustedHosts, names=(*LOCAL_NAMES, *trusted_hosts)),
+            Middleware(Gate, auth=rig.auth),
+            Middleware(BodyLimit, limit=BODY_LIMIT, uploads=MAX_PHOTO),
+        ],
+    )
+    app.state.rig = rig
+    app.state.turns = Turns()
+    problems.install(app)
+    for part in (
+        catalogs,
+        campaigns,
+        stations,
+        sessions,
+        photos,
+        images,
+        events,
+        jobs,
+        agent,
+        pages,
+    ):
+        app.include_router(part.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app

@@ -1,0 +1,146 @@
+"""The parts of a running controller, put together in one place and handed to the app."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from rig.capture import sessions
+from rig.capture.stations import Hub
+from rig.store.database import Database
+from rig.web import jobs
+from rig.web.auth import Auth
+from rig.web.feed import Feed
+from rig.web.jobs import JobRunner
+
+log = structlog.get_logger("rig.web")
+
+OnBatch = Callable[["Controller", str], None]
+"""Called in a thread with (controller, session) when a batch became complete."""
+
+
+def _nothing(_controller: Controller, _session: str) -> None:
+    return None
+
+
+@dataclass
+class Controller:
+    """Everything the routes need.
+
+    Attributes:
+        home: the home folder.
+        database: the store.
+        auth: who is who.
+        hub: the connected display agents.
+        feed: wakes the live streams.
+        jobs: long work.
+        clock_ns: Unix time, nanoseconds.
+        public_url: address that phones reach this controller by; None: as their agent calls it.
+        on_batch: called when all photos of a session have arrived.
+    """
+
+    home: Path
+    database: Database
+    auth: Auth
+    hub: Hub
+    jobs: JobRunner
+    clock_ns: Callable[[], int] = time.time_ns
+    public_url: str | None = None
+    on_batch: OnBatch = _nothing
+    feed: Feed = field(default_factory=Feed)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @classmethod
+    def open(
+        cls,
+        home: Path,
+        *,
+        token: str | None = None,
+        public_url: str | None = None,
+        on_batch: OnBatch = _nothing,
+    ) -> Controller:
+        """Open *home* and recover from whatever ended the last controller.
+
+        The caller holds the home's lock.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        database = Database.open(home / "rig.db")
+        now = time.time_ns()
+        recovered = database.write_now(lambda c: sessions.recover(c, now))
+        database.write_now(lambda c: jobs.recover(c, now))
+        if recovered:
+            log.info("interrupted sessions", sessions=recovered)
+        return cls(
+            home=home,
+            database=database,
+            auth=Auth(read_secret(home), database, time.time, token),
+            hub=Hub(time.monotonic),
+            jobs=JobRunner(database, time.time_ns),
+            public_url=public_url,
+            on_batch=on_batch,
+        )
+
+    def start(self) -> None:
+        """Attach to the running event loop."""
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self.feed.notify)
+
+        self.database.on_commit(wake)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run *work* beside the requests; it is cancelled when the controller stops."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    async def stop(self) -> None:
+        """End the streams and tasks, wait for jobs, close the database."""
+        self.feed.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.jobs.close)
+        await asyncio.to_thread(self.database.close)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task failed", task=task.get_name(), exc_info=error)
+
+
+def read_secret(home: Path) -> bytes:
+    """The 32 secret bytes of *home*, made at the first call (mode 0600)."""
+    path = home / "secret"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        pass
+    fresh = secrets.token_bytes(32)
+    temporary = home / f"secret.{secrets.token_hex(4)}.tmp"
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(fresh)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        # A link, not a rename: of two processes that come here, the first one's secret stays.
+        os.link(temporary, path)
+    except FileExistsError:
+        return path.read_bytes()
+    finally:
+        temporary.unlink()
+    return fresh

@@ -1,0 +1,190 @@
+"""Long work beside the requests: a thread, a row with its progress, an event at every step."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, RowMapping, select
+
+from rig.capture import projections
+from rig.errors import UserError
+from rig.store import tables
+from rig.store.database import Database
+from rig.store.errors import NotFoundError
+from rig.store.events import Event
+
+log = structlog.get_logger("rig.jobs")
+EVERY_NS = 1_000_000_000
+"""Progress is written at most this often."""
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class CancelledJobError(Exception):
+    """Raised inside a job whose cancelling was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it is kept; *result* is whatever JSON object the work returned."""
+
+    id: str
+    kind: str
+    session: str | None
+    state: JobState
+    done: int = 0
+    total: int = 0
+    error: str | None = None
+    result: dict[str, Any] | None = None
+
+
+class Handle:
+    """What the work gets to report with."""
+
+    def __init__(self, runner: JobRunner, job: Job) -> None:
+        self._runner = runner
+        self.job = job
+        self._cancel = threading.Event()
+        self._told_ns = 0
+
+    def progress(self, done: int, total: int) -> None:
+        """Say how far it is; cheap enough to call for every item.
+
+        Raises:
+            CancelledJobError: somebody asked to stop.
+        """
+        if self._cancel.is_set():
+            raise CancelledJobError
+        self.job = replace(self.job, done=done, total=total)
+        now = self._runner.clock_ns()
+        if now - self._told_ns >= EVERY_NS:
+            self._told_ns = now
+            self._runner.record(self.job)
+
+    def cancel(self) -> None:
+        """Ask the work to stop at its next `progress`."""
+        self._cancel.set()
+
+
+Work = Callable[[Handle], Mapping[str, Any] | None]
+
+
+class JobRunner:
+    """Runs jobs, at most *workers* at a time, in the order in which they came."""
+
+    def __init__(
+        self, database: Database, clock_ns: Callable[[], int], *, workers: int = 1
+    ) -> None:
+        self._database = database
+        self.clock_ns = clock_ns
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="rig-job")
+        self._handles: dict[str, Handle] = {}
+
+    def submit(self, kind: str, work: Work, *, session: str | None = None) -> str:
+        """Run *work* in a thread; returns the job's id."""
+        job = Job("j" + secrets.token_hex(8), kind, session, JobState.RUNNING)
+        handle = Handle(self, job)
+        self._handles[job.id] = handle
+        self.record(job)
+        self._pool.submit(self._run, handle, work)
+        return job.id
+
+    def cancel(self, job: str) -> bool:
+        """Ask *job* to stop; False when it does not run here."""
+        handle = self._handles.get(job)
+        if handle is None:
+            return False
+        handle.cancel()
+        return True
+
+    def record(self, job: Job) -> None:
+        """Keep the state of *job* and tell the streams."""
+        self._database.write_now(lambda connection: _record(connection, job, self.clock_ns()))
+
+    def close(self) -> None:
+        """Ask all jobs to stop and wait for them."""
+        for handle in list(self._handles.values()):
+            handle.cancel()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, handle: Handle, work: Work) -> None:
+        try:
+            result = work(handle)
+            job = replace(handle.job, state=JobState.DONE, result=dict(result) if result else None)
+        except CancelledJobError:
+            job = replace(handle.job, state=JobState.CANCELLED)
+        except UserError as error:
+            job = replace(handle.job, state=JobState.FAILED, error=str(error))
+        except Exception as error:
+            log.exception("job failed", job=handle.job.id, kind=handle.job.kind)
+            why = f"{type(error).__name__}: the controller's log says more."
+            job = replace(handle.job, state=JobState.FAILED, error=why)
+        finally:
+            self._handles.pop(handle.job.id, None)
+        self.record(job)
+
+
+def find(connection: Connection, job: str) -> Job:
+    """The job with this id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    query = select(tables.job).where(tables.job.c.id == job)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise NotFoundError(f"No job has the id {job[:40]!r}.")
+    return _job(row)
+
+
+def latest(connection: Connection, limit: int = 50) -> list[Job]:
+    """The newest jobs, newest first."""
+    query = select(tables.job).order_by(tables.job.c.created_ns.desc()).limit(limit)
+    return [_job(row) for row in connection.execute(query).mappings()]
+
+
+def recover(connection: Connection, now_ns: int) -> list[Job]:
+    """After a start of the controller: jobs that ran are `interrupted`; returns them."""
+    query = select(tables.job).where(tables.job.c.state == JobState.RUNNING)
+    found = [
+        replace(_job(row), state=JobState.INTERRUPTED)
+        for row in connection.execute(query).mappings()
+    ]
+    for job in found:
+        _record(connection, job, now_ns)
+    return found
+
+
+def _record(connection: Connection, job: Job, now_ns: int) -> None:
+    body = {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "done": job.done,
+        "total": job.total,
+        "error": job.error,
+        "result": job.result,
+    }
+    event = Event("job", now_ns, now_ns, "controller", session=job.session, body=body)
+    projections.record(connection, event)
+
+
+def _job(row: RowMapping) -> Job:
+    values = {name: row[name] for name in Job.__dataclass_fields__}
+    values["state"] = JobState(values["state"])
+    return Job(**values)

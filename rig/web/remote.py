@@ -1,0 +1,102 @@
+"""Carry out what a person asked for: tell the station, note when it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from rig.capture import campaigns, sessions
+from rig.capture.sessions import Session
+from rig.capture.states import Request
+from rig.capture.stations import Link, StationAwayError
+from rig.planning.plan import to_json
+from rig.web.controller import Controller
+
+log = structlog.get_logger("rig.remote")
+
+REPLY_SECONDS = 30.0
+"""A display agent answers a command within this; loading a plan is the longest."""
+LOADING = frozenset({Request.START, Request.RESUME, Request.REARM})
+"""Requests that first hand over the plan: the agent may have been replaced meanwhile."""
+
+
+class RefusedError(Exception):
+    """The display agent said no; the sentence is its own."""
+
+
+async def ask(
+    rig: Controller, session: str, wanted: Request, *, abort_id: str | None = None
+) -> Session:
+    """Note the request and begin to carry it out; the session as it is now.
+
+    Raises:
+        NotFoundError: no such session.
+        ConflictError: it makes no sense now, or the station is not connected (an abort waits).
+    """
+    present = await rig.database.aquery(lambda c: sessions.find(c, session))
+    if wanted is not Request.ABORT:
+        rig.hub.need(present.station)
+    if wanted is Request.RESUME and present.started_ns is None:
+        wanted = Request.START
+    now = rig.clock_ns()
+
+    def note(connection: Connection) -> Session:
+        return sessions.request(connection, session, wanted, now, abort_id=abort_id)
+
+    noted = await rig.database.awrite(note)
+    rig.spawn(carry_out(rig, noted, wanted, abort_id), f"{wanted} {session}")
+    return noted
+
+
+async def carry_out(
+    rig: Controller, session: Session, wanted: Request, abort_id: str | None = None
+) -> None:
+    """Tell the station; what it does comes back as events, what it refuses is noted."""
+    try:
+        async with asyncio.timeout(REPLY_SECONDS):
+            link = rig.hub.need(session.station)
+            if wanted in LOADING:
+                plan = await rig.database.aquery(lambda c: _plan(c, session))
+                await _tell(link, "load", session.id, plan=plan)
+            more = {"abort_id": abort_id} if wanted is Request.REARM else {}
+            await _tell(link, wanted, session.id, **more)
+    except TimeoutError:
+        why = f"Station {session.station} did not answer `{wanted}` within {REPLY_SECONDS:.0f} s."
+        await _refuse(rig, session, wanted, why)
+    except StationAwayError as error:
+        # For safety's sake an abort is told again as soon as the station is back.
+        if wanted is not Request.ABORT:
+            await _refuse(rig, session, wanted, str(error))
+    except RefusedError as error:
+        await _refuse(rig, session, wanted, str(error))
+
+
+async def _tell(link: Link, do: str, session: str, **more: Any) -> None:
+    reply = await link.call(do, session, **more)
+    if reply.get("ok") is not True:
+        said = str(reply.get("error") or "it gave no reason")[:500]
+        raise RefusedError(f"Station {link.station} refused `{do}`: {said}")
+
+
+async def _refuse(rig: Controller, session: Session, wanted: Request, why: str) -> None:
+    log.warning("command refused", session=session.id, command=wanted, why=why)
+    now = rig.clock_ns()
+
+    def note(connection: Connection) -> None:
+        present = sessions.find(connection, session.id)
+        # Its events may have confirmed it meanwhile.
+        if present.requested is wanted:
+            sessions.refuse(connection, session.id, wanted, why, now)
+
+    await rig.database.awrite(note)
+
+
+def _plan(connection: Connection, session: Session) -> dict[str, Any]:
+    campaign = campaigns.find(connection, session.campaign)
+    plan = campaigns.plan_of(
+        connection, campaign, session.subset, session=session.id, with_files=False
+    )
+    return to_json(plan)

@@ -1,0 +1,36 @@
+"""Templates to pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from rig.web import sentences
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("rig.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "duration": sentences.duration,
+        "size": sentences.size,
+        "clock": sentences.clock,
+        "iso": sentences.iso,
+        "say": sentences.say,
+    }
+    return made
+
+
+TEMPLATES = _environment()
+
+
+def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Render template *name*."""
+    return HTMLResponse(TEMPLATES.get_template(name).render(**values), status)

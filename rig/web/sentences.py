@@ -1,0 +1,83 @@
+"""Events, times and sizes in words, for pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from rig.store.events import Event
+
+
+def duration(seconds: float | None) -> str:
+    """`45 s`, `12 min`, `3 h 05 min`; a dash when unknown."""
+    if seconds is None:
+        return "\N{EN DASH}"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(count: float | None) -> str:
+    """Bytes as `3.1 MB`, `12 GB`; a dash when unknown."""
+    if count is None:
+        return "\N{EN DASH}"
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return (
+                f"{count:.0f} {unit}" if count >= 10 or unit == "bytes" else f"{count:.1f} {unit}"
+            )
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def clock(time_ns: int | None) -> str:
+    """Time of day, `14:05:09`, in UTC; pages show it in the browser's zone."""
+    if time_ns is None:
+        return "\N{EN DASH}"
+    return datetime.fromtimestamp(time_ns / 1e9, UTC).strftime("%H:%M:%S")
+
+
+def iso(time_ns: int) -> str:
+    """For `<time datetime>`."""
+    return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+
+
+def _at(event: Event) -> str:
+    attempt = f", exposure {event.attempt}" if (event.attempt or 0) > 1 else ""
+    return f"{event.index}{attempt}"
+
+
+_WORDS: dict[str, Callable[[Event], str]] = {
+    "session_created": lambda e: f"Session created on station {e.body['station']}",
+    "requested": lambda e: f"Asked for: {e.body['do']}",
+    "refused": lambda e: f"Not done: {e.body['do']}. {e.body['why']}",
+    "interrupted": lambda e: f"Interrupted. {e.body.get('why', '')}",
+    "connected": lambda e: f"Phone connected, camera {e.body.get('camera', 'unknown')}",
+    "armed": lambda e: f"Armed for {e.body.get('first')} to {e.body.get('last')}",
+    "painted": lambda e: f"Showing {_at(e)}",
+    "accepted": lambda e: f"Phone takes {_at(e)}",
+    "committed": lambda e: f"Kept {_at(e)}",
+    "retake": lambda e: f"Taken again: {_at(e)}. {e.body['why']}",
+    "link_lost": lambda _: "No contact with the phone",
+    "paused": lambda e: f"Paused. {e.body.get('why', '')}",
+    "resumed": lambda _: "Going on",
+    "aborted": lambda e: f"ABORTED. {e.body.get('why', '')}",
+    "rearmed": lambda e: f"Abort {e.body.get('abort_id', '')} cleared by a person",
+    "completed": lambda e: f"Completed: {e.body.get('count')} captures",
+    "photo_received": lambda e: f"Photo of {_at(e)} arrived",
+    "photo_verified": lambda e: (
+        f"Photo of {_at(e)} "
+        + ("shows it" if e.body["verified"] else f"rejected: {e.body['reason']}")
+    ),
+    "manifest": lambda e: f"Phone lists {e.body['count']} photos, {e.body['missing']} missing",
+    "job": lambda e: f"{str(e.body['kind']).capitalize()}: {e.body['state']}",
+}
+
+
+def say(event: Event) -> str:
+    """What happened, in a sentence."""
+    words = _WORDS.get(event.kind)
+    return words(event).strip() if words else event.kind.replace("_", " ")

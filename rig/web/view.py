@@ -1,0 +1,162 @@
+"""A session as the page shows it: what is confirmed, in words and numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from rig.capture import campaigns, sessions
+from rig.capture.sessions import Session
+from rig.capture.states import ALLOWED, Request, State
+from rig.capture.stations import Hub
+from rig.store import captures, catalogs, events, tables
+from rig.web.sentences import say
+
+NOTEWORTHY = frozenset({"retake", "paused", "aborted", "link_lost", "refused"})
+
+_WORDS = {
+    State.CREATED: "Ready to start",
+    State.LOADING: "Getting ready: waiting for the phone",
+    State.RUNNING: "Shooting",
+    State.PAUSING: "Pausing after this image",
+    State.PAUSED: "Paused",
+    State.INTERRUPTED: "Interrupted",
+    State.ABORTED: "Aborted",
+    State.COMPLETED: "Completed",
+}
+_ASKED = {
+    Request.START: "start asked for, not confirmed yet",
+    Request.PAUSE: "pause asked for, not confirmed yet",
+    Request.RESUME: "resume asked for, not confirmed yet",
+    Request.ABORT: "abort asked for, not confirmed yet",
+    Request.REARM: "re-arm asked for, not confirmed yet",
+}
+
+
+def words(session: Session) -> str:
+    """The state in a few words."""
+    text = _WORDS[session.state]
+    if session.state is State.PAUSING and session.painted_index is not None:
+        text = f"Pausing after {session.painted_index}"
+    if session.state is State.LOADING and session.link == "up":
+        text = "Getting ready: the phone is connected"
+    return text
+
+
+def next_step(session: Session, *, connected: bool) -> str:
+    """What the person in the room does now."""
+    if session.refused:
+        return session.refused
+    if not connected and session.state is not State.COMPLETED:
+        return f"Station {session.station} is not connected: start its display agent."
+    if session.state is State.ABORTED:
+        return "Read what happened, mend it, then re-arm with the number that is shown."
+    if session.state is State.PAUSED:
+        why = (session.paused or {}).get("why") or "somebody asked for it"
+        return f"Reason: {why}. Resume goes on at {_next_index(session)}."
+    if session.state is State.INTERRUPTED:
+        return f"Resume goes on at {_next_index(session)}; what was shot is kept."
+    if session.state is State.COMPLETED:
+        return _after_completion(session)
+    return {
+        State.CREATED: "Check the room, then start.",
+        State.LOADING: "Pair the phone if it does not connect by itself.",
+    }.get(session.state, "Nothing: leave the room as it is.")
+
+
+def _after_completion(session: Session) -> str:
+    waiting = session.total - session.photos
+    if waiting > 0:
+        return f"Leave the phone on: {waiting} photos are still to arrive."
+    if session.rejected:
+        return f"{session.rejected} photos were rejected: see the list, shoot them again."
+    return "All photos have arrived."
+
+
+def _next_index(session: Session) -> str:
+    return str(session.first if session.last_index is None else session.last_index + 1)
+
+
+def session_view(connection: Connection, session: Session, hub: Hub) -> dict[str, Any]:
+    """Everything that the live page shows; `seq` is where its event stream begins."""
+    campaign = campaigns.find(connection, session.campaign)
+    subset = campaigns.subset_of(campaign, session.subset)
+    speed = sessions.progress(connection, session)
+    station = hub.view(session.station)
+    batch = captures.batch_of(connection, session.id)
+    notes = events.latest(connection, session=session.id, kinds=NOTEWORTHY, limit=50)
+    return {
+        **session.to_json(),
+        "seq": events.last_seq(connection),
+        "campaign_name": campaign.name,
+        "catalog": campaign.catalog,
+        "device": campaign.device,
+        "environment": {
+            "name": subset.environment.name,
+            "levels": dict(subset.environment.levels),
+        },
+        "words": words(session),
+        "asked": None if session.requested is None else _ASKED[session.requested],
+        "next_step": next_step(session, connected=bool(station["connected"])),
+        "may": [one for one in Request if _may(session, one)],
+        "interval_s": speed.interval_s,
+        "eta_s": speed.eta_s,
+        "station_view": station,
+        "batch": None
+        if batch is None
+        else {"count": batch.count, "missing": batch.missing, "complete": batch.complete},
+        "shown": _shown(connection, session, campaign.catalog_id),
+        "notes": [one.to_json() | {"words": say(one)} for one in notes],
+        "rejects": _rejects(connection, session.id),
+    }
+
+
+def _may(session: Session, wanted: Request) -> bool:
+    if session.state not in ALLOWED[wanted]:
+        return False
+    if wanted is Request.START:
+        return session.started_ns is None
+    return wanted is not Request.RESUME or session.started_ns is not None
+
+
+def _rejects(connection: Connection, session: str) -> list[dict[str, Any]]:
+    """Photos that do not show what they should, by index."""
+    photo = tables.photo
+    query = (
+        select(photo.c.idx.label("index"), photo.c.attempt, photo.c.name, photo.c.reason)
+        .where(photo.c.session == session, photo.c.verified.is_(False))
+        .order_by(photo.c.idx)
+        .limit(100)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _shown(connection: Connection, session: Session, catalog_id: str) -> dict[str, Any] | None:
+    """The newest photo that arrived (or else the newest capture) and the x-ray it shows."""
+    photo, capture = tables.photo, tables.capture
+    row = (
+        connection.execute(
+            select(photo.c.idx, photo.c.name, photo.c.verified, photo.c.reason, photo.c.score)
+            .where(photo.c.session == session.id)
+            .order_by(photo.c.idx.desc(), photo.c.attempt.desc())
+            .limit(1)
+        )
+        .mappings()
+        .first()
+    )
+    if row is not None:
+        index, shown = row["idx"], {**row, "here": True}
+    else:
+        index = session.last_index if session.last_index is not None else session.painted_index
+        if index is None:
+            return None
+        name = connection.scalar(
+            select(capture.c.name).where(capture.c.session == session.id, capture.c.idx == index)
+        )
+        shown = {"name": name, "here": False, "verified": None, "reason": None, "score": None}
+    found = catalogs.xrays(connection, catalog_id, index, index)
+    if not found:
+        return None
+    shown.pop("idx", None)
+    return {"index": index, "xray_sha256": found[0].sha256, **shown}

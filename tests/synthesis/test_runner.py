@@ -1,0 +1,229 @@
+import dataclasses
+import json
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from rig.synthesis import runner
+from rig.synthesis.pool import make_pool
+from rig.synthesis.recipes import DIGITAL, SPATIAL, Recipe, Step
+from rig.synthesis.runner import Failure, Item, Summary, synthesize
+from rig.synthesis.transform import SynthesisError
+
+
+def contents(folder):
+    """Every file below *folder*, hidden ones too."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def made(items, tmp_path):
+    """The spatial twins of all items with seed 5, made here and now."""
+    out = tmp_path / "made"
+    assert synthesize(items, SPATIAL, seed=5, out_dir=out) == Summary(6, 0, ())
+    return out
+
+
+def test_only_twins_and_manifest_are_left(items, made):
+    """No temporary file stays."""
+    expected = {item.output.as_posix() for item in items} | {"manifest.jsonl"}
+    assert set(contents(made)) == expected
+
+
+def test_order_does_not_matter(items, made, tmp_path):
+    synthesize(items[::-1], SPATIAL, seed=5, out_dir=tmp_path / "other")
+    assert contents(tmp_path / "other") == contents(made)
+
+
+def test_an_image_made_alone_is_the_same(items, made, tmp_path):
+    synthesize(items[3:4], SPATIAL, seed=5, out_dir=tmp_path / "alone")
+    name = items[3].output.as_posix()
+    assert contents(tmp_path / "alone")[name] == contents(made)[name]
+
+
+def test_workers_do_not_matter(items, made, tmp_path):
+    """Two spawned processes, then threads, write what one process writes."""
+    for name, pool in (("processes", make_pool(2)), ("threads", ThreadPoolExecutor(3))):
+        with pool:
+            synthesize(items, SPATIAL, seed=5, out_dir=tmp_path / name, executor=pool)
+        assert contents(tmp_path / name) == contents(made)
+
+
+def test_another_seed_makes_every_image_differ(items, made, tmp_path):
+    synthesize(items, SPATIAL, seed=6, out_dir=tmp_path / "other")
+    ours, theirs = contents(made), contents(tmp_path / "other")
+    assert all(ours[name] != theirs[name] for name in ours)
+
+
+def test_a_second_run_skips_what_is_done(items, made):
+    before = {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in made.rglob("*.jpg")}
+    manifest = (made / "manifest.jsonl").read_bytes()
+    assert synthesize(items, SPATIAL, seed=5, out_dir=made) == Summary(0, 6, ())
+    assert {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in made.rglob("*.jpg")} == before
+    assert (made / "manifest.jsonl").read_bytes() == manifest
+
+
+def test_what_no_longer_matches_is_made_again(items, made):
+    good = contents(made)
+    (made / items[0].output).write_bytes(b"overwritten")
+    (made / items[1].output).unlink()
+    assert synthesize(items, SPATIAL, seed=5, out_dir=made) == Summary(2, 4, ())
+    assert contents(made) == good
+
+
+def test_a_changed_source_is_made_again(items, made):
+    items[2].source.write_bytes(items[1].source.read_bytes())
+    assert synthesize(items, SPATIAL, seed=5, out_dir=made) == Summary(1, 5, ())
+
+
+def test_another_request_is_made_again(items, made):
+    assert synthesize(items, SPATIAL, seed=6, out_dir=made).made == 6
+    assert synthesize(items, SPATIAL.at_level(2), seed=6, out_dir=made).made == 6
+    assert synthesize(items, SPATIAL.at_level(2), seed=6, out_dir=made, quality=90).made == 6
+    renamed = Recipe(SPATIAL.name, (Step("tilt"),))
+    assert synthesize(items, renamed, seed=6, out_dir=made).made == 6
+    other_key = [dataclasses.replace(item, key=item.key + "x") for item in items]
+    assert synthesize(other_key, renamed, seed=6, out_dir=made).made == 6
+
+
+def test_a_moved_source_is_not_made_again(items, made, tmp_path):
+    moved = items[0].source.rename(tmp_path / "moved.jpg")
+    items[0] = dataclasses.replace(items[0], source=moved)
+    assert synthesize(items, SPATIAL, seed=5, out_dir=made).skipped == 6
+    assert rows(made)[0]["source"] == moved.as_posix()
+
+
+def test_a_run_that_broke_off_goes_on(items, made, tmp_path):
+    """Rows are noted as they come, so what was done is not done again."""
+    out = tmp_path / "broken"
+
+    def stop(done, total):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(items, SPATIAL, seed=5, out_dir=out, progress=stop)
+    with (out / "manifest.jsonl").open("a") as file:
+        file.write('{"key": "pat')
+    assert synthesize(items, SPATIAL, seed=5, out_dir=out) == Summary(2, 4, ())
+    assert contents(out) == contents(made)
+
+
+def test_rows_of_other_images_are_kept(items, tmp_path):
+    synthesize(items[:3], DIGITAL, seed=5, out_dir=tmp_path / "out")
+    synthesize(items[3:], DIGITAL, seed=5, out_dir=tmp_path / "out")
+    assert len(rows(tmp_path / "out")) == 6
+
+
+def test_a_broken_input_is_one_failed_row(items, made, tmp_path):
+    """The others are made as if it were not there."""
+    data = items[1].source.read_bytes()
+    items[1].source.write_bytes(data[:300])
+    items[4].source.unlink()
+    out = tmp_path / "out"
+    summary = synthesize(items, SPATIAL, seed=5, out_dir=out)
+    assert (summary.made, summary.skipped) == (4, 0)
+    broken, missing = summary.failed
+    assert (broken.key, broken.source) == (items[1].key, items[1].source)
+    assert "broken" in broken.reason
+    assert missing == Failure(items[4].key, items[4].source, "There is no such file.")
+    failed = [row for row in rows(out) if "failed" in row]
+    assert [row["failed"] for row in failed] == [broken.reason, missing.reason]
+    ours, theirs = contents(made), contents(out)
+    assert all(ours[name] == theirs[name] for name in theirs if name.endswith(".jpg"))
+
+
+def test_a_mended_input_is_made_on_the_next_run(items, made, tmp_path):
+    out = tmp_path / "out"
+    data = items[1].source.read_bytes()
+    items[1].source.write_bytes(b"")
+    assert len(synthesize(items, SPATIAL, seed=5, out_dir=out).failed) == 1
+    items[1].source.write_bytes(data)
+    assert synthesize(items, SPATIAL, seed=5, out_dir=out) == Summary(1, 5, ())
+    assert contents(out) == contents(made)
+
+
+def test_an_output_named_twice_fails_the_second_time(items, made, tmp_path):
+    twice = dataclasses.replace(items[0], source=items[1].source)
+    summary = synthesize([*items, twice], SPATIAL, seed=5, out_dir=tmp_path / "out")
+    assert summary.made == 6
+    assert "earlier row" in summary.failed[0].reason
+    assert contents(tmp_path / "out") == contents(made)
+
+
+@pytest.mark.parametrize("output", ["../a.jpg", "/tmp/a.jpg", "train/../../a.jpg", "a\\b.jpg"])
+def test_outputs_stay_in_the_folder(items, tmp_path, output):
+    item = dataclasses.replace(items[0], output=PurePosixPath(output))
+    summary = synthesize([item], DIGITAL, seed=0, out_dir=tmp_path / "out")
+    assert "leaves the output folder" in summary.failed[0].reason
+    assert set(contents(tmp_path / "out")) == {"manifest.jsonl"}
+
+
+def test_only_jpeg_is_written(items, tmp_path):
+    item = dataclasses.replace(items[0], output=PurePosixPath("a.png"))
+    summary = synthesize([item], DIGITAL, seed=0, out_dir=tmp_path / "out")
+    assert "not named .jpg" in summary.failed[0].reason
+
+
+def test_a_source_is_never_overwritten(items, tmp_path):
+    before = items[0].source.read_bytes()
+    summary = synthesize(items[:1], DIGITAL, seed=0, out_dir=tmp_path / "source")
+    assert "its own source" in summary.failed[0].reason
+    assert items[0].source.read_bytes() == before
+
+
+def test_progress_counts_to_the_end(items, tmp_path):
+    seen = []
+    items.append(items[0])
+    synthesize(items, DIGITAL, seed=0, out_dir=tmp_path, progress=lambda *c: seen.append(c))
+    assert seen == [(n, 7) for n in range(2, 8)]
+
+
+def test_nothing_to_do_is_done(tmp_path):
+    assert synthesize([], DIGITAL, seed=0, out_dir=tmp_path / "out") == Summary(0, 0, ())
+    assert (tmp_path / "out" / "manifest.jsonl").read_bytes() == b""
+
+
+class Immediate(Executor):
+    """Works at once and notes the length of each chunk; dies at the chunk told."""
+
+    def __init__(self, dies_at=None):
+        self.chunks, self.dies_at = [], dies_at
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.chunks.append(len(args[1]))
+        future = Future()
+        if len(self.chunks) - 1 == self.dies_at:
+            future.set_exception(BrokenProcessPool("killed"))
+        else:
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_long_runs_are_sent_in_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "_WINDOW", 5)
+    missing = [Item(f"{n}", Path("nowhere"), PurePosixPath(f"{n}.jpg")) for n in range(1000)]
+    pool = Immediate()
+    summary = synthesize(missing, DIGITAL, seed=0, out_dir=tmp_path, executor=pool)
+    assert [failure.key for failure in summary.failed] == [item.key for item in missing]
+    assert sum(pool.chunks) == 1000
+    assert set(pool.chunks[:-1]) == {15}
+
+
+def test_dead_workers_are_told_and_what_they_made_is_kept(items, made, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(SynthesisError, match="run it again"):
+        synthesize(items, SPATIAL, seed=5, out_dir=out, executor=Immediate(dies_at=5))
+    again = synthesize(items, SPATIAL, seed=5, out_dir=out)
+    assert again.made + again.skipped == 6
+    assert contents(out) == contents(made)
