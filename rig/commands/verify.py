@@ -6,7 +6,6 @@ import argparse
 import csv
 import json
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -106,12 +105,10 @@ def _rows(pairs: list[Pair], workers: int, *, strict: bool) -> Iterator[dict[str
         for pair in pairs:
             yield check(pair, strict=strict)
         return
-    import multiprocessing
+    from rig.synthesis.pool import make_pool
 
     with ExitStack() as stack:
-        pool = ProcessPoolExecutor(
-            min(workers, len(pairs)), mp_context=multiprocessing.get_context("spawn")
-        )
+        pool = make_pool(min(workers, len(pairs)))
         # On Ctrl-C what has not begun is given up instead of being waited for.
         stack.callback(pool.shutdown, cancel_futures=True)
         yield from pool.map(check, pairs, chunksize=max(1, min(8, len(pairs) // (4 * workers))))

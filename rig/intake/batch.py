@@ -98,6 +98,7 @@ def take_in(
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
     limits: Limits | None = None,
+    note: Callable[[PhotoResult], None] | None = None,
 ) -> BatchReport:
     """Match and verify *files*. Reads files, writes nothing; no file can stop the others.
 
@@ -108,6 +109,7 @@ def take_in(
         executor: verifies chunks in other processes; None does it here.
         progress: called with (done, total) photos.
         limits: of the optical check.
+        note: called with every row as soon as it is known, so that a stop loses little.
 
     Returns:
         The report: one row per file and the indices to shoot again.
@@ -119,14 +121,19 @@ def take_in(
         prepared = _prepare(place, photos[place], answer, expected.first, source_of)
         if isinstance(prepared, _Order):
             orders.append(prepared)
-        else:
-            rows[place] = prepared
+            continue
+        rows[place] = prepared
+        if note:
+            note(prepared)
     # In the order of the x-rays, so that one's x-ray is the next one's previous.
     orders.sort(key=lambda order: order.match.capture.index)
     chunks = [orders[at : at + CHUNK] for at in range(0, len(orders), CHUNK)]
     run = map if executor is None else executor.map
     for done in run(_look, chunks, [limits or Limits()] * len(chunks)):
         rows.update(done)
+        if note:
+            for row in done.values():
+                note(row)
         if progress:
             progress(len(rows), len(photos))
     results = tuple(rows[place] for place in range(len(photos)))

@@ -30,7 +30,7 @@ GHOST = 0.6
 """Correlation with the previous x-ray from which on a flat block shows it."""
 UNEXPLAINED = 0.03
 """Least unexplained variance that a partial correlation is measured against."""
-TEXTURED = 2.0
+TEXTURED = 3.0
 """Median local contrast, in grey levels, from which on a block counts."""
 
 

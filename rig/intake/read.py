@@ -30,8 +30,9 @@ def read_grey(file: Path, max_pixels: int = Limits().max_pixels) -> Grey:
     """The picture in *file*, as `decode_grey`; raises UnreadableImage, also for a missing file."""
     try:
         data = file.read_bytes()
-    except OSError as error:
-        raise UnreadableImage(f"{file} cannot be read: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:  # a path may hold a null character
+        why = getattr(error, "strerror", None) or error
+        raise UnreadableImage(f"{file} cannot be read: {why}.") from error
     return decode_grey(data, file.name, max_pixels)
 
 

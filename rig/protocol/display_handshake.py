@@ -95,6 +95,11 @@ class DisplayHandshake(DisplayBase, ABC):
         return self._connection.last_heard if self._connection else None
 
     @property
+    def attempt(self) -> int:
+        """Number of the exposure under way, or of the last one at this index."""
+        return self._attempt
+
+    @property
     def round_trip(self) -> float | None:
         """Smoothed round-trip time in seconds, once measured."""
         return self._connection.round_trip.smoothed if self._connection else None

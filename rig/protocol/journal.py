@@ -2,7 +2,7 @@
 
 One record a line: CRC-32 in 8 hex digits, a space, canonical JSON, a line feed. The file may be
 preallocated with zeros; the journal ends at the first of them. A last line that is torn is cut off;
-a damaged line before the last means the disk lies, and the agent refuses to start.
+damage before a whole line, zeros too, means the disk lies, and the agent refuses to start.
 """
 
 from __future__ import annotations
@@ -29,28 +29,23 @@ def parse_journal(data: bytes) -> tuple[list[Record], int]:
     """All whole records of *data*, and how many bytes they take.
 
     Raises:
-        JournalCorrupt: a damaged line is followed by a whole one.
+        JournalCorrupt: a damaged line, or a hole of zeros, is followed by a whole line.
     """
     records: list[Record] = []
-    end = data.find(b"\0")
-    text = data if end < 0 else data[:end]
     at = 0
-    while at < len(text):
-        feed = text.find(b"\n", at)
-        record = None if feed < 0 else _parse_line(text[at:feed])
+    while (feed := data.find(b"\n", at)) >= 0:
+        record = _parse_line(data[at:feed])
         if record is None:
-            _refuse_records_after(text, feed, len(records) + 1)
             break
         records.append(record)
         at = feed + 1
+    _refuse_records_in(data[at:], len(records) + 1)
     return records, at
 
 
-def _refuse_records_after(text: bytes, feed: int, line: int) -> None:
-    if feed < 0:
-        return
-    for rest in text[feed + 1 :].split(b"\n")[:-1]:
-        if _parse_line(rest) is not None:
+def _refuse_records_in(rest: bytes, line: int) -> None:
+    for piece in rest.split(b"\n")[:-1]:
+        if _parse_line(piece.rpartition(b"\0")[2]) is not None:
             raise JournalCorrupt(
                 f"line {line} of the journal is damaged, but later lines are whole"
             )

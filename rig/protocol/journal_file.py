@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,8 @@ from rig.protocol.journal import Record, encode_record, parse_journal
 
 _CHUNK = 1 << 20
 """Preallocated ahead, so that a full disk can still take VOID, FAIL and ABORT."""
+_CANNOT_ALLOCATE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
+"""What a file system says that knows no preallocation; zeros are written instead."""
 
 
 def fsync_folder(folder: Path) -> None:
@@ -57,7 +60,7 @@ class JournalFile:
             hit(f"before_{str(record['k']).lower()}")
         data = b"".join(encode_record(r) for r in records)
         self._reserve(len(data))
-        os.pwrite(self._fd, data, self._end)
+        _write(self._fd, data, self._end)
         _datasync(self._fd)
         self._end += len(data)
         for record in records:
@@ -83,9 +86,24 @@ class JournalFile:
 
 def _allocate(fd: int, start: int, length: int) -> None:
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(fd, start, length)
-    else:
-        os.pwrite(fd, bytes(length), start)
+        try:
+            os.posix_fallocate(fd, start, length)
+        except OSError as error:
+            if error.errno not in _CANNOT_ALLOCATE:
+                raise
+        else:
+            return
+    _write(fd, bytes(length), start)
+
+
+def _write(fd: int, data: bytes, at: int) -> None:
+    """All of *data*: the system may take fewer bytes at a time than it is given."""
+    rest = memoryview(data)
+    while rest:
+        taken = os.pwrite(fd, rest, at)
+        if taken <= 0:
+            raise OSError(errno.EIO, "the journal takes no more bytes")
+        rest, at = rest[taken:], at + taken
 
 
 def _datasync(fd: int) -> None:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 PSK_SIZE = 32
@@ -33,8 +33,8 @@ class ConnectionKeys:
     """Keys of one connection; directional, so that nothing can be reflected."""
 
     conn_id: bytes
-    d2p: bytes
-    p2d: bytes
+    d2p: bytes = field(repr=False)
+    p2d: bytes = field(repr=False)
 
 
 def connection_keys(psk: bytes, nonce_d: bytes, nonce_p: bytes) -> ConnectionKeys:
@@ -130,7 +130,7 @@ def _hosts(text: str) -> tuple[tuple[str, int], ...]:
     hosts = []
     for part in filter(None, text.split(",")):
         host, colon, port = part.rpartition(":")
-        if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+        if not host or not colon or not port.isdecimal() or not 0 < int(port) < 65536:
             raise BadPairing(f"the pairing names the host {part!r}, which is not ADDRESS:PORT")
         hosts.append((host.strip("[]"), int(port)))
     if not hosts:

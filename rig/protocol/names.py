@@ -59,7 +59,7 @@ class PhotoName:
 
 
 def encode_name(name: PhotoName) -> str:
-    """The file name, ASCII, at most 233 bytes.
+    """The file name, ASCII, at most 234 bytes (245 with numbers wider than their padding).
 
     Raises:
         BadPhotoName: a field is out of its range or empty.
@@ -84,7 +84,7 @@ def decode_name(name: str) -> PhotoName:
     Raises:
         BadPhotoName: it is not exactly what `encode_name` would write.
     """
-    match = _FIELDS.fullmatch(name)
+    match = _FIELDS.fullmatch(name) if name.isascii() else None
     if match is None:
         raise BadPhotoName(f"{name[:80]!r} is not a photo name of this rig")
     stem = name[: match.end("photo")] + "_"

@@ -20,7 +20,8 @@ class ReplayWindow:
     def accept(self, pn: int) -> bool:
         """Whether *pn* is new; remembers it."""
         if pn > self._highest:
-            self._seen = ((self._seen << (pn - self._highest)) | 1) & ((1 << REPLAY_WINDOW) - 1)
+            step = min(pn - self._highest, REPLAY_WINDOW)
+            self._seen = ((self._seen << step) | 1) & ((1 << REPLAY_WINDOW) - 1)
             self._highest = pn
             return True
         age = self._highest - pn

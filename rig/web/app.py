@@ -12,7 +12,18 @@ from starlette.staticfiles import StaticFiles
 
 from rig import __version__
 from rig.web import pages, problems
-from rig.web.api import agent, campaigns, catalogs, events, images, jobs, photos, sessions, stations
+from rig.web.api import (
+    access,
+    agent,
+    campaigns,
+    catalogs,
+    events,
+    images,
+    jobs,
+    photos,
+    sessions,
+    stations,
+)
 from rig.web.controller import Controller
 from rig.web.middleware import AccessLog, BodyLimit, Gate, SecurityHeaders, TrustedHosts
 from rig.web.receive import MAX_PHOTO, Turns
@@ -61,6 +72,7 @@ def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastA
         images,
         events,
         jobs,
+        access,
         agent,
         pages,
     ):

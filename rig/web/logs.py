@@ -10,7 +10,12 @@ import structlog
 
 
 def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None:
-    """Send structlog's and the standard library's records to *stream* in one form."""
+    """Send structlog's and the standard library's records to *stream* in one form.
+
+    Args:
+        stream: where to.
+        level: of our own records; those of libraries begin at INFO or WARNING.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -37,7 +42,9 @@ def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
-    # Requests are logged by route in `rig.web.middleware`; these would log paths.
-    for chatty in ("uvicorn.access", "websockets", "alembic"):
+    root.setLevel(logging.INFO)
+    logging.getLogger("rig").setLevel(level)
+    # Requests are logged by route in `rig.web.middleware`; these would log paths, headers with
+    # tokens and whole messages.
+    for chatty in ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

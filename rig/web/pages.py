@@ -76,7 +76,7 @@ def _welcome(request: Request, auth: Auth) -> Response:
 @router.get("/", dependencies=operator)
 async def home(rig: Rig) -> Response:
     """Campaigns, stations, sessions, and what needs a person now."""
-    view = await rig.database.aquery(lambda c: home_view(c, rig.hub) | {"seq": events.last_seq(c)})
+    view = await rig.database.aquery(lambda c: home_view(c, rig.hub))
     return page("home.html", **view)
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 import rig.sample
 from rig.intake.batch import ExpectedBatch, XraySource
 from rig.intake.match import CommittedCapture
+from rig.intake.read import read_grey
 from rig.protocol.names import PhotoName, encode_name
 from rig.simulation.optics import shoot
 
@@ -50,7 +51,7 @@ def sample() -> Sample:
         paths = [row["Path"] for row in csv.DictReader(handle)]
     files = tuple(rig.sample.data_dir() / path for path in paths)
     keys = tuple("/".join(Path(path).with_suffix("").parts[-3:]) for path in paths)
-    return Sample(files, keys, tuple(np.array(Image.open(f).convert("L")) for f in files))
+    return Sample(files, keys, tuple(read_grey(f) for f in files))
 
 
 def compose(xray: Grey, width: int = 1920, height: int = 1080) -> tuple[Grey, NDArray[np.float64]]:
@@ -109,14 +110,14 @@ class Batch:
     sample: Sample
     committed: dict[tuple[int, int], CommittedCapture] = field(default_factory=dict)
 
-    def name(self, index: int, data: bytes, **changes: object) -> str:
+    def name(self, at: int, data: bytes, **changes: object) -> str:
         fields = {
             "campaign": CAMPAIGN,
             "subset": 1,
-            "index": index,
+            "index": at,
             "attempt": 1,
             "env": "e01-dark",
-            "key": self.sample.keys[index - 1],
+            "key": self.sample.keys[at - 1],
             "meta16": "0" * 16,
             "photo16": hashlib.sha256(data).hexdigest()[:16],
         }

@@ -50,7 +50,7 @@ def test_photo_outside_the_frame_counts_as_disagreement(sample):
 
 
 def test_the_previous_xray_in_a_flat_block_disagrees(sample):
-    """A tear over an empty part of the x-ray leaves nothing to disagree with but the old picture."""
+    """A tear over an empty part of the x-ray leaves nothing of its own to disagree with."""
     xray = sample.pixels[0].copy()
     half = xray.shape[0] // 2
     xray[half:] = 0
@@ -67,9 +67,9 @@ def test_partial_correlation_sees_a_blend():
     rng = np.random.default_rng(0)
     expected, previous = rng.normal(size=(2, 64, 64)).astype(np.float32)
     everywhere = np.ones((64, 64), bool)
-    assert partial(0.7 * expected + 0.3 * previous, expected, previous, everywhere) == pytest.approx(
-        0.9, abs=0.2
-    )
+    assert partial(
+        0.7 * expected + 0.3 * previous, expected, previous, everywhere
+    ) == pytest.approx(0.9, abs=0.2)
     assert abs(partial(expected, expected, previous, everywhere) or 0) < 0.1
     assert partial(expected, expected, expected, everywhere) is None
     assert partial(expected, expected, previous, ~everywhere) is None

@@ -55,7 +55,7 @@ def test_glare_measures_its_area(xray):
 
 def test_a_blurred_photo_is_identified_but_rejected_for_quality(sample, frame_of):
     """Identity and quality are two questions."""
-    soft = cv2.GaussianBlur(frame_of(sample.pixels[0]), (0, 0), 5)
+    soft = cv2.GaussianBlur(frame_of(sample.pixels[0]), (0, 0), 3.5)
     found = verify(soft, sample.pixels[0])
     assert found.verified
     assert found.quality is not None

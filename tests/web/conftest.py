@@ -208,7 +208,10 @@ class FakeAgent:
 
     async def event(self, session: str, seq: int, event: str, **body: Any) -> None:
         await self.send(
-            **{"type": "event", "event": event, "session": session, "seq": seq},
+            type="event",
+            event=event,
+            session=session,
+            seq=seq,
             **{"time_ns": seq * 10**9} | body,
         )
 

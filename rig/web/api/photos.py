@@ -123,11 +123,16 @@ async def append_photo(
     request: Request,
     upload: Wanted,
     upload_offset: Annotated[int, Header(ge=0)],
-    upload_length: Annotated[int, Header(ge=1, le=MAX_PHOTO)],
+    upload_length: Annotated[int, Header(ge=1)],
     x_content_sha256: Annotated[str, Header(pattern="^[0-9a-f]{64}$")],
 ) -> Response:
-    """Append bytes from `Upload-Offset`; the last ones complete the file."""
+    """Append bytes from `Upload-Offset`; the last ones complete the file.
+
+    422 means one thing only: the whole file had another SHA-256 and was discarded.
+    """
     _name_fits(upload.name, x_content_sha256)
+    if upload_length > MAX_PHOTO:
+        raise Problem(413, f"A photo may have {MAX_PHOTO} bytes, not {upload_length}.")
     turn = upload.turns.enter(upload.session, upload.name.text)
     try:
         async with turn.lock:
@@ -145,12 +150,12 @@ def _checked(name: str) -> FileName:
     try:
         return check_name(name)
     except BadNameError as error:
-        raise Problem(422, str(error)) from error
+        raise Problem(400, str(error)) from error
 
 
 def _name_fits(name: FileName, sha256: str) -> None:
     if not name.sidecar and not sha256.startswith(name.photo.photo16):
-        raise Problem(422, f"The name says the photo's hash begins {name.photo.photo16}, not so.")
+        raise Problem(400, f"The name says the photo's hash begins {name.photo.photo16}, not so.")
 
 
 async def _already(upload: Upload, sha256: str) -> Response:
@@ -193,7 +198,9 @@ async def _write(upload: Upload, turn: Turn, at: int, held: bytearray) -> int:
     held.clear()
     async with turn.lock:
         if not turn.mine:
-            raise Problem(409, "A newer connection sends this file.")
+            here = await asyncio.to_thread(upload.inbox.offset, upload.name)
+            headers = {"Upload-Offset": str(here.bytes)}
+            raise Problem(409, "A newer connection sends this file.", headers=headers)
         await asyncio.to_thread(upload.inbox.append, upload.name, at, data)
     return at + len(data)
 

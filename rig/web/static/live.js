@@ -1,5 +1,5 @@
 // Keeps a page equal to what the controller would render now. Nothing is computed here: on every
-// event the page is asked for again and the parts marked `data-live` that differ are exchanged.
+// event the page is asked for again and the parts marked `data-part` that differ are exchanged.
 const STALE_MS = 5000;
 const body = document.body;
 const freshness = document.getElementById("freshness");
@@ -17,7 +17,7 @@ function localTimes(root) {
 
 function exchange(fresh) {
   const focused = document.activeElement?.id;
-  for (const part of document.querySelectorAll("[data-live]")) {
+  for (const part of document.querySelectorAll("[data-part]")) {
     const next = fresh.getElementById(part.id);
     if (!next || next.innerHTML === shown.get(part)) continue;
     shown.set(part, next.innerHTML);
@@ -72,24 +72,36 @@ function showFreshness() {
   body.toggleAttribute("data-stale", stale);
 }
 
-function listen() {
-  const stream = new EventSource(body.dataset.stream);
-  stream.onmessage = () => {
-    heardAt = performance.now();
-    refresh();
-  };
-  stream.addEventListener("tick", (message) => {
-    heardAt = performance.now();
+function hear({ kind, data }) {
+  if (kind === "refused") {
+    setTimeout(() => location.reload(), 3000);
+    return;
+  }
+  heardAt = performance.now();
+  const said = JSON.parse(data);
+  if (kind === "tick") {
     const before = station?.connected;
-    const { stations } = JSON.parse(message.data);
-    station = stations.find((one) => one.name === body.dataset.station) ?? null;
-    if (station && before !== undefined && before !== station.connected) refresh();
+    station = said.stations.find((one) => one.name === body.dataset.station) ?? null;
+    if (before !== undefined && before !== station?.connected) refresh();
     showFreshness();
-  });
-  stream.onerror = () => {
-    // EventSource comes back by itself, with the last id; only a refusal closes it for good.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
-  };
+  } else if (!body.dataset.session || said.session === body.dataset.session) refresh();
+}
+
+function listen() {
+  if (!("live" in body.dataset)) return;
+  if (window.SharedWorker) {
+    const worker = new SharedWorker("/static/stream.js");
+    worker.port.onmessage = ({ data }) => hear(data);
+    addEventListener("pagehide", () => worker.port.postMessage("bye"));
+    // Back from the browser's memory: what is shown is old.
+    addEventListener("pageshow", (event) => event.persisted && location.reload());
+  } else {
+    const stream = new EventSource("/api/events");
+    stream.onmessage = ({ data }) => hear({ kind: "event", data });
+    stream.addEventListener("tick", ({ data }) => hear({ kind: "tick", data }));
+    stream.onerror = () => stream.readyState === EventSource.CLOSED && hear({ kind: "refused" });
+  }
+  refresh(); // what happened between the page's rendering and now
 }
 
 function refuse(text) {
@@ -161,7 +173,7 @@ function setTheme(theme) {
   localStorage.setItem("theme", theme);
 }
 
-for (const part of document.querySelectorAll("[data-live]")) shown.set(part, part.innerHTML);
+for (const part of document.querySelectorAll("[data-part]")) shown.set(part, part.innerHTML);
 setTheme(localStorage.getItem("theme") ?? "dark");
 localTimes(document);
 listen();

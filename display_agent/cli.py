@@ -1,0 +1,192 @@
+"""The `display-agent` command: run one plan alone, or serve a controller as a station."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rig import __version__
+from rig.errors import UserError
+from rig.protocol.codes import DEFAULT_PORT
+
+EXAMPLES = """examples:
+  display-agent run plan.json --pairing pair.txt --screen null --frames 127.0.0.1:8765 --json
+  display-agent connect http://127.0.0.1:8000 --token TOKEN --screen null --pairing pair.txt
+"""
+
+
+_TOLD = ("index", "attempt", "why", "name", "count", "abort_id", "udp", "frames")
+"""What a person reads of an event."""
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, x, height = text.partition("x")
+    if not x or not width.isdecimal() or not height.isdecimal() or 0 in (int(width), int(height)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT")
+    return int(width), int(height)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="display-agent",
+        description="Stands at the monitor: shows x-rays and drives the phone.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"capture-rig {__version__}")
+    sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = sub.add_parser("run", help="run one plan without a controller")
+    run.add_argument("plan", type=Path, metavar="PLAN.json")
+    run.add_argument("--pairing", type=Path, required=True, metavar="FILE",
+                     help="write the phone's pairing URL here (mode 0600)")  # fmt: skip
+    run.add_argument("--journal", type=Path, metavar="DIR",
+                     help="state; the same folder resumes (default: beside the plan)")  # fmt: skip
+    run.add_argument("--settle-ms", type=int, metavar="N", help="wait between paint and photo")
+    run.add_argument("--rearm", metavar="ABORT_ID", help="clear the abort with this id and go on")
+    _common(run)
+    connect = sub.add_parser("connect", help="serve a controller as a station")
+    connect.add_argument("url", metavar="URL", help="the controller, e.g. http://127.0.0.1:8000")
+    connect.add_argument("--token", required=True, help="the station token (rig station add)")
+    connect.add_argument("--pairing", type=Path, metavar="FILE",
+                         help="write the phone's pairing URL here (mode 0600)")  # fmt: skip
+    connect.add_argument("--state", type=Path, metavar="DIR",
+                         help="key, sessions and cache (default: the user data folder)")  # fmt: skip
+    _common(connect)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--listen",
+        type=_address,
+        default=("127.0.0.1", DEFAULT_PORT),
+        metavar="HOST:PORT",
+        help=f"UDP address for the phone (default 127.0.0.1:{DEFAULT_PORT})",
+    )
+    parser.add_argument("--screen", choices=["null"], default="null", help="what shows the x-rays")
+    parser.add_argument("--size", type=_size, default=(1920, 1080), metavar="WxH",
+                        help="pixels of the null screen (default 1920x1080)")  # fmt: skip
+    parser.add_argument("--frames", type=_address, metavar="HOST:PORT",
+                        help="serve what is on the screen as GET /frame.jpg")  # fmt: skip
+    parser.add_argument(
+        "--frames-token", metavar="TOKEN", help="asked of everyone who wants a frame"
+    )
+    parser.add_argument("--optics", choices=["none", "easy", "typical", "hard"], default="none",
+                        help="what lies between screen and frame (default none)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of the optics")
+    parser.add_argument("--json", action="store_true", help="events as JSON lines on stdout")
+    parser.add_argument("--verbose", action="store_true", help="more on stderr")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run; 0 completed or stopped, 1 paused, 2 bad input, 3 aborted."""
+    args = build_parser().parse_args(argv)
+    _log_to_stderr(verbose=args.verbose)
+    work = _run if args.command == "run" else _connect
+    try:
+        return asyncio.run(work(args))
+    except UserError as error:
+        print(f"display-agent {args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+            if sys.stderr.isatty()
+            else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.DEBUG if verbose else logging.INFO
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _reporter(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
+    def report(event: dict[str, Any]) -> None:
+        if as_json:
+            print(json.dumps(event), flush=True)
+        else:
+            told = (f"{k}={event[k]}" for k in _TOLD if event.get(k) is not None)
+            print(event["event"], *told, flush=True)
+
+    return report
+
+
+def _station(args: argparse.Namespace, folder: Path, images: Any) -> Any:
+    from display_agent.frames import Optics
+    from display_agent.screens.null import NullScreen
+    from display_agent.station import Station, StationConfig
+
+    config = StationConfig(
+        folder=folder,
+        listen=args.listen,
+        frames=args.frames,
+        frames_token=args.frames_token,
+        optics=Optics(preset=args.optics, seed=args.seed),
+    )
+    return Station(config, NullScreen(args.size), images)
+
+
+def _stop_event() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    return stop
+
+
+async def _run(args: argparse.Namespace) -> int:
+    from display_agent.alone import run_plan
+
+    return await run_plan(args, _station, _reporter(as_json=args.json), _stop_event())
+
+
+async def _connect(args: argparse.Namespace) -> int:
+    from display_agent.connected import ConnectedStation, serve
+    from display_agent.images import ControllerImages
+    from rig.settings import default_home
+
+    folder = (args.state or default_home() / "display").expanduser().resolve()
+    images = ControllerImages(args.url, args.token, folder / "cache")
+    station = _station(args, folder, images)
+    report = _reporter(as_json=args.json)
+    stop = _stop_event()
+    try:
+        await station.open()
+        report({"event": "listening", "udp": list(station.udp), "frames": station.frames_url})
+        connected = ConnectedStation(
+            station, folder, args.url, args.token, pairing_file=args.pairing, reported=report
+        )
+        await serve(connected, stop)
+    finally:
+        await station.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""A station in the service of a controller: commands in, events out, going on alone meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from display_agent.controller import CommandError, ControllerLink, Json
+from display_agent.images import write_durably
+from display_agent.outbox import Event, Outbox
+from display_agent.pairing import pairing_url, write_private
+from display_agent.session import Session, load_plan, save_plan
+from display_agent.station import Station
+from rig.errors import UserError
+from rig.planning.plan import from_json
+from rig.protocol.display import Phase
+
+_log = structlog.get_logger()
+_OVER = frozenset({Phase.IDLE, Phase.COMPLETE, Phase.ABORTED})
+
+
+class ConnectedStation:
+    """Serves one controller.
+
+    Args:
+        station: open already.
+        folder: state folder; `sessions/<id>` holds plan, journal and outbox of each session.
+        url, token: the controller and this station's bearer token.
+        pairing_file: where to write the phone's pairing URL, mode 0600, if anywhere.
+        reported: hears every event, for `--json`.
+    """
+
+    def __init__(
+        self,
+        station: Station,
+        folder: Path,
+        url: str,
+        token: str,
+        *,
+        pairing_file: Path | None = None,
+        reported: Any = None,
+    ) -> None:
+        self._station = station
+        self._folder = folder
+        self._pairing_file = pairing_file
+        self._reported = reported
+        self._closed_outboxes: dict[str, Outbox] = {}
+        self.link = ControllerLink(
+            url,
+            token,
+            hello=self._hello,
+            handler=self._obey,
+            outboxes=self._outboxes,
+            status=self._status,
+            pairing=self._pair,
+        )
+
+    async def run(self) -> None:
+        """Go on with what was under way, then serve until cancelled."""
+        await self._go_on()
+        try:
+            await self.link.run()
+        finally:
+            for outbox in self._closed_outboxes.values():
+                outbox.close()
+
+    async def _go_on(self) -> None:
+        """Load the session that a crash or a power cut interrupted, and start it again."""
+        pointer = self._folder / "current"
+        with contextlib.suppress(FileNotFoundError):
+            name = pointer.read_text().strip()
+            folder = self._folder / "sessions" / name
+            try:
+                session = await self._open(load_plan(folder))
+            except UserError as error:
+                _log.error("the interrupted session cannot go on", why=str(error))
+                return
+            if session.begun:
+                _log.info("going on with an interrupted session", session=name)
+                session.start()
+
+    # -- commands ----------------------------------------------------------------------------------
+
+    async def _obey(self, command: Json) -> None:
+        order = str(command["do"])
+        if order == "load":
+            await self._load(command)
+            return
+        session = self._station.session
+        if session is None or session.plan.session != command.get("session"):
+            raise CommandError("this station has not loaded that session; load it first")
+        if order == "start":
+            session.start()
+        elif order == "resume":
+            if session.core.phase is Phase.IDLE:
+                session.start()
+            else:
+                session.operator("resume")
+        elif order == "pause":
+            session.operator("pause")
+        elif order == "abort":
+            session.operator("abort")
+        elif order == "rearm":
+            session.operator("rearm", str(command.get("abort_id", "")))
+        else:
+            raise CommandError(f"this display agent does not know the command {order!r}")
+
+    async def _load(self, command: Json) -> None:
+        plan = from_json(command.get("plan"))
+        current = self._station.session
+        if current is not None and current.plan.session == plan.session:
+            if current.plan.manifest_sha256 != plan.manifest_sha256:
+                raise CommandError(f"session {plan.session} was begun with another plan")
+            return
+        if current is not None and current.core.phase not in _OVER:
+            raise CommandError(
+                f"session {current.plan.session} is still under way here; "
+                "finish or abort it before another one is loaded"
+            )
+        save_plan(self._session_folder(plan.session), plan)
+        await self._open(plan)
+        write_durably(self._folder / "current", plan.session.encode())
+
+    async def _open(self, plan: Any) -> Session:
+        if (closed := self._closed_outboxes.pop(plan.session, None)) is not None:
+            closed.close()
+        before = self._station.session
+        session = await self._station.load(plan, self._session_folder(plan.session), self._told)
+        if before is not None and before.plan.session != plan.session:
+            # Its last events may not have reached the controller yet.
+            name = before.plan.session
+            self._closed_outboxes[name] = Outbox(self._session_folder(name), name)
+        self.link.notify()
+        return session
+
+    def _session_folder(self, session: str) -> Path:
+        return self._folder / "sessions" / session
+
+    # -- what the link asks ------------------------------------------------------------------------
+
+    def _told(self, event: Event) -> None:
+        if self._reported is not None:
+            self._reported(event)
+        self.link.notify()
+
+    def _outboxes(self) -> dict[str, Outbox]:
+        boxes = dict(self._closed_outboxes)
+        if self._station.session is not None:
+            boxes[self._station.session.plan.session] = self._station.session.outbox
+        return boxes
+
+    def _hello(self) -> Json:
+        width, height = self._station.screen.size
+        kind = type(self._station.screen).__name__.removesuffix("Screen").lower()
+        screen = {"backend": kind, "width": width, "height": height}
+        return {"screen": screen, "frames": self._station.frames_url}
+
+    def _status(self) -> Json:
+        session = self._station.session
+        if session is None:
+            return {
+                "session": None, "phase": "idle", "index": None,
+                "link_age_ms": None, "rtt_ms": None,
+            }  # fmt: skip
+        return dict(session.status())
+
+    def _pair(self, welcome: Json) -> str:
+        phone = welcome.get("phone") or {}
+        url = pairing_url(
+            self._station.psk,
+            self._station.hosts,
+            str(phone.get("url", "")),
+            str(phone.get("token", "")),
+        )
+        if self._pairing_file is not None:
+            write_private(self._pairing_file, url.encode() + b"\n")
+        return url
+
+
+async def serve(connected: ConnectedStation, stop: asyncio.Event) -> None:
+    """Run until *stop*."""
+    work = asyncio.create_task(connected.run(), name="controller link")
+    waiting = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            work.result()
+    finally:
+        for task in (work, waiting):
+            task.cancel()
+        await asyncio.gather(work, waiting, return_exceptions=True)

@@ -1,0 +1,57 @@
+"""The pairing with the phone: one key per agent folder, and the URL that carries it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from display_agent.images import write_durably
+from rig.errors import UserError
+from rig.protocol.keys import PSK_SIZE, Pairing
+
+
+def pairing_key(folder: Path) -> bytes:
+    """The 32-byte key kept in *folder*; made at the first call, so a pairing survives restarts.
+
+    Raises:
+        UserError: the file is there but damaged.
+    """
+    path = folder / "psk"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_private(path, os.urandom(PSK_SIZE))
+    key = path.read_bytes()
+    if len(key) != PSK_SIZE:
+        raise UserError(f"{path} is damaged; delete it and pair the phone again")
+    return key
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write *data* durably under mode 0600: never readable by others, not even for a moment."""
+    previous = os.umask(0o077)
+    try:
+        write_durably(path, data)
+    finally:
+        os.umask(previous)
+    path.chmod(0o600)
+
+
+def reachable(host: str, port: int) -> tuple[tuple[str, int], ...]:
+    """Addresses under which a phone reaches a socket bound to *host*."""
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return ((host, port),)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Connecting a datagram socket sends nothing: it asks for the route to anywhere else.
+            probe.connect(("192.0.2.1", 9))
+            return ((probe.getsockname()[0], port),)
+        except OSError:
+            return (("127.0.0.1", port),)
+
+
+def pairing_url(
+    psk: bytes, hosts: tuple[tuple[str, int], ...], upload_url: str = "", upload_token: str = ""
+) -> str:
+    """The URL to show as a QR code or to paste; whoever reads it is the phone."""
+    return Pairing(psk, hosts, "", upload_url, upload_token).url()

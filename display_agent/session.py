@@ -1,0 +1,286 @@
+"""One session at the monitor: the protocol's core, its journal, the screen and the event outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from display_agent import events
+from display_agent.images import ImageProblem, write_durably
+from display_agent.outbox import Event, Outbox
+from display_agent.prefetch import Prefetch
+from display_agent.screens import Screen
+from rig.errors import UserError
+from rig.planning.plan import SubsetPlan, from_json, to_json
+from rig.protocol import actions as act
+from rig.protocol.codes import Timers
+from rig.protocol.datagram import MAX_PAYLOAD, Scalar, canonical
+from rig.protocol.display import DisplayConfig, DisplayCore, OperatorCommand, Phase, Subset
+from rig.protocol.journal import JournalCorrupt
+from rig.protocol.journal_file import JournalFile
+from rig.protocol.shell import Shell
+
+_AHEAD = 2
+"""X-rays composed while one is being photographed."""
+_log = structlog.get_logger()
+
+Told = Callable[[Event], None]
+"""Called with each new event of a session, on the loop."""
+
+
+def subset_of(plan: SubsetPlan) -> Subset:
+    """The plan as the protocol sees it; metadata holds allow-listed, pseudonymous fields only.
+
+    Raises:
+        UserError: a key is too long for one datagram.
+    """
+    metadata = []
+    for item in plan.items:
+        values: dict[str, Scalar] = {
+            "key": item.key,
+            "env": plan.environment.name,
+            "index": item.index,
+            "sha256": item.sha256,
+            "campaign": plan.campaign_id,
+            "subset": plan.subset,
+            "device": plan.device,
+            "session": plan.session,
+        }
+        raw = canonical(values)
+        if len(raw) > MAX_PAYLOAD:
+            raise UserError(
+                f"x-ray {item.index}: its key is too long ({len(raw)} bytes of metadata)"
+            )
+        metadata.append(raw)
+    return Subset(
+        campaign=bytes.fromhex(plan.campaign_id),
+        subset=plan.subset,
+        first=plan.first,
+        last=plan.last,
+        manifest=bytes.fromhex(plan.manifest_sha256),
+        env=plan.environment.name,
+        session=plan.session,
+        metadata=tuple(metadata),
+    )
+
+
+def save_plan(folder: Path, plan: SubsetPlan) -> None:
+    """Keep *plan* in *folder*, durably: a restarted agent goes on from it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_durably(folder / "plan.json", json.dumps(to_json(plan)).encode())
+
+
+def load_plan(folder: Path) -> SubsetPlan:
+    """The plan kept in *folder*; raises UserError when it is damaged."""
+    path = folder / "plan.json"
+    try:
+        return from_json(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); load the plan again") from error
+
+
+class Session:
+    """Runs one plan. Everything happens on one event loop.
+
+    Args:
+        plan: what to shoot.
+        folder: journal and outbox of this session; a second run of the same plan goes on there.
+        psk: the pairing's key, 32 bytes.
+        screen: open already.
+        prefetch: composes the plan's x-rays.
+        told: hears each event after it is in the outbox.
+        peer: where the phone was last, if known.
+
+    Raises:
+        UserError: the folder belongs to another plan, or its journal is damaged.
+    """
+
+    def __init__(
+        self,
+        plan: SubsetPlan,
+        folder: Path,
+        psk: bytes,
+        *,
+        screen: Screen,
+        prefetch: Prefetch,
+        told: Told,
+        peer: act.Addr | None = None,
+    ) -> None:
+        self.plan = plan
+        self.finished = asyncio.Event()
+        self.fault: BaseException | None = None
+        self._screen = screen
+        self._prefetch = prefetch
+        self._told = told
+        self._sources = {item.index: item.sha256 for item in plan.items}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._screen_turn = asyncio.Lock()
+        self._wanted: bytes | None = None
+        self._loop = asyncio.get_running_loop()
+        self.outbox = Outbox(folder, plan.session)
+        try:
+            self._journal = JournalFile(folder / "journal")
+        except (JournalCorrupt, OSError) as error:
+            self.outbox.close()
+            raise UserError(f"the journal in {folder} cannot be used: {error}") from error
+        timers = Timers(settle=plan.settle_ms / 1000)
+        config = DisplayConfig(subset_of(plan), peer, timers)
+        try:
+            self.core = DisplayCore(config, self._journal.records, psk, os.urandom)
+        except JournalCorrupt as error:
+            self.outbox.close()
+            self._journal.close()
+            raise UserError(f"the journal in {folder} does not fit this plan: {error}") from error
+        self.shell = Shell(self.core, self._journal, self._perform, self._fatal)
+        self._told_already = _last_words(self.outbox)
+        screen.on_disturbed = self._disturbed
+
+    @property
+    def begun(self) -> bool:
+        """Whether it was ever started."""
+        return self.core.ledger.begun
+
+    def start(self) -> None:
+        """Begin, or go on where the journal says."""
+        if self.core.phase is not Phase.IDLE:
+            return
+        self._reconcile()
+        self.shell.run(self.core.start(self.shell.now))
+
+    def operator(self, command: OperatorCommand, abort_id: str | None = None) -> None:
+        """A person's command.
+
+        Raises:
+            UserError: it makes no sense now; the sentence says why.
+        """
+        if command == "resume" and self.core.paused is None and self.core.phase is not Phase.HOLD:
+            # The controller lost sight of a session that never stopped: say that it runs.
+            self._tell("resumed", None, None, {})
+            return
+        try:
+            raw = bytes.fromhex(abort_id) if abort_id else None
+            self.shell.run(self.core.operator(command, self.shell.now, raw))
+        except ValueError as error:
+            raise UserError(f"{abort_id!r} is not an abort id") from error
+        except act.LocalProtocolError as error:
+            raise UserError(str(error)) from error
+
+    def status(self) -> Mapping[str, Any]:
+        """Phase, index, link age and round trip, for people."""
+        heard, trip = self.core.link_age_since, self.core.round_trip
+        return {
+            "session": self.plan.session,
+            "phase": "paused" if self.core.paused else self.core.phase.value,
+            "index": min(self.core.ledger.next_index, self.plan.last),
+            "link_age_ms": None if heard is None else round((self.shell.now - heard) * 1000),
+            "rtt_ms": None if trip is None else round(trip * 1000, 3),
+        }
+
+    async def close(self) -> None:
+        """Stop asking and painting; journal and outbox stay for the next start."""
+        self.shell.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._screen.on_disturbed = None
+        self._journal.close()
+        self.outbox.close()
+
+    # -- what the core asks ------------------------------------------------------------------------
+
+    def _perform(self, output: act.Output) -> None:
+        if isinstance(output, act.Paint):
+            self._wanted = output.token
+            self._spawn(self._paint(output), f"paint {output.index}")
+        elif isinstance(output, act.CheckSurface):
+            self._loop.call_soon(self._check_surface, output)
+        elif isinstance(output, act.Blank):
+            self._wanted = None
+            self._spawn(self._blank(output.reason), "blank")
+        else:
+            said = events.describe(output, round_trip=self.core.round_trip, sources=self._sources)
+            if said is not None:
+                self._tell(*said)
+            if isinstance(output, act.Completed):
+                self.finished.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = self._loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _paint(self, paint: act.Paint) -> None:
+        item = self.plan.items[paint.index - self.plan.first]
+        try:
+            composition, hit = await self._prefetch.get(item)
+            async with self._screen_turn:
+                if self._wanted != paint.token:
+                    return  # something else is to be shown by now
+                shown = await self._screen.show(paint.token, composition)
+        except (ImageProblem, UserError, OSError) as error:
+            _log.error("painting failed", index=paint.index, why=str(error))
+            self.shell.run(self.core.display_failed(str(error), self.shell.now))
+            return
+        body = {"prefetch_hit": hit, "rect": list(composition.rect), "flip_ns": shown.flip_ns}
+        attempt = self.core.attempt
+        self._tell("painted", paint.index, attempt, body)
+        self.shell.run(self.core.painted(paint.token, shown.surface_sha, self.shell.now))
+        at = paint.index - self.plan.first + 1
+        for ahead in self.plan.items[at : at + _AHEAD]:
+            self._prefetch.prepare(ahead)
+
+    async def _blank(self, reason: str) -> None:
+        async with self._screen_turn:
+            if self._wanted is None:
+                await self._screen.blank(reason)
+
+    def _check_surface(self, check: act.CheckSurface) -> None:
+        self.shell.run(
+            self.core.surface_checked(check.token, self._screen.surface(), self.shell.now)
+        )
+
+    def _disturbed(self, why: str) -> None:
+        self.shell.run(self.core.display_disturbed(why, self.shell.now))
+
+    def _fatal(self, error: BaseException) -> None:
+        _log.error("the journal cannot be written; shooting stops", why=str(error))
+        self.fault = error
+        self.shell.close()
+        self.finished.set()
+
+    # -- what people hear --------------------------------------------------------------------------
+
+    def _tell(
+        self, kind: str, index: int | None, attempt: int | None, body: dict[str, Any]
+    ) -> None:
+        word = body.get("abort_id") if kind in ("aborted", "rearmed") else None
+        if (kind, word) in self._told_already and kind in ("aborted", "completed"):
+            return  # told before a restart
+        if kind == "committed" and self.outbox.has_committed(index or 0, attempt or 0):
+            return
+        self._told_already.add((kind, word))
+        try:
+            self._told(self.outbox.append(kind, index, attempt, **body))
+        except OSError as error:
+            self._fatal(error)
+
+    def _reconcile(self) -> None:
+        """Tell of decisions that were journalled just before a crash and never became events."""
+        for record in self._journal.records:
+            if record["k"] == "DONE":
+                self._tell(*events.committed(record, round_trip=None, sources=self._sources))
+
+
+def _last_words(outbox: Outbox) -> set[tuple[str, Any]]:
+    """The aborts and the end that earlier lives of this session have told."""
+    told: set[tuple[str, Any]] = set()
+    for event in outbox.after(0):
+        if event["event"] in ("aborted", "completed"):
+            told.add((event["event"], event.get("abort_id")))
+    return told

@@ -1,0 +1,170 @@
+"""What stands at the monitor: one screen, one UDP socket, and the session that runs on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from display_agent.frames import FrameServer, Optics
+from display_agent.images import ImageSource
+from display_agent.pairing import pairing_key, reachable
+from display_agent.prefetch import Prefetch
+from display_agent.screens import Screen
+from display_agent.session import Session, Told
+from rig.errors import UserError
+from rig.planning.plan import SubsetPlan
+from rig.protocol.actions import Addr
+
+_log = structlog.get_logger()
+
+
+class _Socket(asyncio.DatagramProtocol):
+    """One unconnected socket for all sessions, one after the other."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.DatagramTransport | None = None
+        self.receive: Callable[[bytes, Any], None] | None = None
+        self.closed = asyncio.Event()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        if self.receive is not None:
+            self.receive(data, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        """ICMP is noted by nobody: it decides nothing."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
+
+
+@dataclass(frozen=True)
+class StationConfig:
+    """Where a station listens and keeps its state.
+
+    Attributes:
+        folder: key, sessions and caches.
+        listen: UDP address of the protocol; port 0 takes a free one.
+        frames: address of the frame server, or None for none.
+        frames_token: needed when *frames* is beyond loopback.
+        optics: what the frame server photographs through.
+    """
+
+    folder: Path
+    listen: Addr
+    frames: Addr | None = None
+    frames_token: str | None = None
+    optics: Optics = field(default_factory=Optics)
+
+
+class Station:
+    """Opens screen, socket and frame server, and runs sessions on them."""
+
+    def __init__(self, config: StationConfig, screen: Screen, images: ImageSource) -> None:
+        self._config = config
+        self._screen = screen
+        self._images = images
+        self._socket = _Socket()
+        self._frames: FrameServer | None = None
+        self._prefetch: Prefetch | None = None
+        self.session: Session | None = None
+        self.psk = b""
+
+    async def open(self) -> None:
+        """Take monitor and addresses.
+
+        Raises:
+            UserError: one of them is not to be had; the sentence says which.
+        """
+        self.psk = pairing_key(self._config.folder)
+        await self._screen.open()
+        self._prefetch = Prefetch(self._images, self._screen.size)
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_datagram_endpoint(
+                lambda: self._socket, local_addr=self._config.listen
+            )
+        except OSError as error:
+            host, port = self._config.listen
+            raise UserError(
+                f"UDP {host}:{port} cannot be used ({error.strerror}); "
+                "is another display agent running? Choose another --listen"
+            ) from error
+        if self._config.frames is not None:
+            host, port = self._config.frames
+            self._frames = FrameServer(
+                self._screen.frame,
+                host,
+                port,
+                token=self._config.frames_token,
+                optics=self._config.optics,
+            )
+            await self._frames.start()
+
+    @property
+    def udp(self) -> Addr:
+        """The address that the socket is bound to."""
+        if self._socket.transport is None:
+            raise UserError("the station is not open")
+        name = self._socket.transport.get_extra_info("sockname")
+        return name[0], name[1]
+
+    @property
+    def hosts(self) -> tuple[Addr, ...]:
+        """Where a phone reaches the socket."""
+        return reachable(*self.udp)
+
+    @property
+    def frames_url(self) -> str | None:
+        """Address of the frame server, if there is one."""
+        return self._frames.url if self._frames else None
+
+    @property
+    def screen(self) -> Screen:
+        """The monitor."""
+        return self._screen
+
+    async def load(self, plan: SubsetPlan, folder: Path, told: Told) -> Session:
+        """Make *plan* the session of this station; the one before is closed, not lost."""
+        if self._prefetch is None or self._socket.transport is None:
+            raise UserError("the station is not open")
+        await self.unload()
+        session = Session(
+            plan, folder, self.psk, screen=self._screen, prefetch=self._prefetch, told=told
+        )
+        session.shell.attach(self._socket.transport)
+        self._socket.receive = session.shell.datagram_received
+        self.session = session
+        for item in plan.items[:2]:
+            self._prefetch.prepare(item)
+        return session
+
+    async def unload(self) -> None:
+        """Close the session, if any; it can be loaded again."""
+        self._socket.receive = None
+        if self.session is not None:
+            session, self.session = self.session, None
+            await session.close()
+
+    async def close(self) -> None:
+        """Give everything back."""
+        await self.unload()
+        if self._prefetch is not None:
+            await self._prefetch.close()
+        if self._frames is not None:
+            await self._frames.close()
+        if self._socket.transport is not None:
+            self._socket.transport.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._socket.closed.wait()
+        await self._images.close()
+        await self._screen.close()

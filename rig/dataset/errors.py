@@ -1,0 +1,9 @@
+"""What stops a dataset from being built or read."""
+
+from __future__ import annotations
+
+from rig.errors import UserError
+
+
+class DatasetError(UserError):
+    """The dataset cannot be built or read; the sentence says what is wrong and where."""

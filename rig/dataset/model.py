@@ -1,0 +1,77 @@
+"""What goes into a dataset, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rig.catalog.model import Xray
+from rig.planning.model import Environment
+
+Homography = Sequence[Sequence[float]]
+"""3x3, x-ray pixel to photo pixel, pixel-edge coordinates."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedPhoto:
+    """A verified photo of an x-ray.
+
+    Attributes:
+        xray: what it shows.
+        file: where its bytes are now.
+        session: session id.
+        subset: subset id, from 1.
+        environment: what it was shot in.
+        device: e.g. `nokia`.
+        attempt: exposure number, from 1.
+        t_trigger_ns: when the camera was triggered, Unix time; 0 when unknown.
+        sha256: hex digest of the bytes as committed.
+        score: of the verification.
+        homography: of the verification; None when unknown.
+    """
+
+    xray: Xray
+    file: Path
+    session: str
+    subset: int
+    environment: Environment
+    device: str
+    attempt: int
+    t_trigger_ns: int
+    sha256: str
+    score: float
+    homography: Homography | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An x-ray without a usable photo, and why, as a sentence."""
+
+    index: int
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What was built.
+
+    Attributes:
+        path: the dataset's folder.
+        natural: photos in it.
+        synthetic: set -> twins in it.
+        gaps: x-rays without a photo, those found while building included.
+        failed: twins that could not be made, sentences.
+    """
+
+    path: Path
+    natural: int
+    synthetic: dict[str, int]
+    gaps: tuple[Gap, ...]
+    failed: tuple[str, ...]
+
+    @property
+    def well(self) -> bool:
+        """Nothing is missing."""
+        return not self.gaps and not self.failed

@@ -1,0 +1,197 @@
+"""Take in the photos of a session: what the store expects against what has come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, select
+
+from rig.intake.batch import BatchReport, ExpectedBatch, PhotoResult, XraySource, take_in
+from rig.intake.limits import Limits
+from rig.intake.match import Committed, CommittedCapture, Match, Rejection, Status, match
+from rig.intake.read import sha256_of
+from rig.store import captures, catalogs, tables
+from rig.store.database import Database
+from rig.store.errors import NotFoundError
+from rig.synthesis.files import write_atomic
+
+
+class Record(Protocol):
+    """Notes one verdict in the caller's transaction; see `verdict`."""
+
+    def __call__(self, connection: Connection, result: PhotoResult) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a folder's files became: photos copied now, already there, and refused ones as rows."""
+
+    copied: tuple[CommittedCapture, ...]
+    present: tuple[CommittedCapture, ...]
+    refused: tuple[PhotoResult, ...]
+
+
+def take_in_session(
+    database: Database,
+    home: Path,
+    session: str,
+    *,
+    record: Record,
+    again: bool = False,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    limits: Limits | None = None,
+) -> BatchReport:
+    """Verify what is in `home/sessions/<session>/incoming` and record each verdict.
+
+    Photos that were verified before are not looked at again, so an interrupted run goes on.
+
+    Args:
+        database: the store.
+        home: the home folder.
+        session: session id.
+        record: notes a verdict on a received photo; called on the store's writer.
+        again: look at every photo again.
+        executor: verifies chunks in other processes.
+        progress: called with (done, total) photos looked at.
+        limits: of the optical check.
+
+    Raises:
+        NotFoundError: there is no such session.
+    """
+    with database.read() as connection:
+        expected, sources = _expected(connection, session)
+        received = {photo.name: photo for photo in captures.photos(connection, session)}
+    folder = captures.incoming(home, session)
+    done = {} if again else _verified_before(folder, expected.committed, received)
+    files = sorted(_photos(folder)) if folder.is_dir() else []
+
+    def note(result: PhotoResult) -> None:
+        if result.name in received:
+            database.write_now(partial(record, result=result))
+
+    report = take_in(
+        [file for file in files if file.name not in done],
+        expected=expected,
+        source_of=sources.__getitem__,
+        executor=executor,
+        progress=progress,
+        limits=limits,
+        note=note,
+    )
+    rows = sorted((*report.results, *done.values()), key=lambda row: row.name)
+    proved = {row.index for row in done.values()}
+    missing = tuple(index for index in report.missing if index not in proved)
+    return BatchReport(tuple(rows), missing)
+
+
+def copy_in(database: Database, home: Path, session: str, files: Sequence[Path]) -> Copied:
+    """Copy the committed photos among *files*, and their sidecars, into the session's folder.
+
+    Durable and idempotent: a photo that is there already is left alone; anything that is not a
+    committed photo of this session stays where it is and is told.
+
+    Raises:
+        NotFoundError: there is no such session.
+    """
+    with database.read() as connection:
+        expected, _ = _expected(connection, session)
+    folder = captures.incoming(home, session)
+    copied, present, refused = [], [], []
+    for file in sorted(f for f in files if f.suffix.lower() != ".json"):
+        try:
+            found = match(file.name, sha256_of(file), expected.committed)
+        except OSError as error:
+            reason = f"It cannot be read: {error.strerror or error}."
+            found = Rejection(reason, Status.UNREADABLE)
+        if not isinstance(found, Match):
+            row = (file.name, found.index, found.attempt, found.status, found.reason)
+            refused.append(PhotoResult(*row))
+        elif _same(folder / file.name, found.capture.sha256):
+            present.append(found.capture)
+        else:
+            _copy(file, folder)
+            copied.append(found.capture)
+    return Copied(tuple(copied), tuple(present), tuple(refused))
+
+
+def _same(file: Path, sha256: str) -> bool:
+    return file.is_file() and sha256_of(file) == sha256
+
+
+def _copy(photo: Path, folder: Path) -> None:
+    sidecar = photo.with_suffix(".json")
+    if sidecar.is_file():
+        write_atomic(folder / sidecar.name, sidecar.read_bytes())
+    write_atomic(folder / photo.name, photo.read_bytes())
+
+
+def verdict(result: PhotoResult) -> dict[str, Any]:
+    """What the store keeps of a result: name, verified, reason, score, homography, detail."""
+    found = result.verification
+    detail: dict[str, Any] = {"status": result.status.value}
+    if found is not None:
+        kept = asdict(found)
+        for name in ("verified", "reason", "score", "homography"):
+            del kept[name]
+        detail |= kept
+    return {
+        "name": result.name,
+        "verified": result.status is Status.VERIFIED,
+        "reason": result.reason,
+        "score": None if found is None else found.score,
+        "homography": None if found is None else found.homography,
+        "detail": detail,
+    }
+
+
+def _photos(folder: Path) -> list[Path]:
+    """Files that arrived whole: not hidden, not growing."""
+    return [
+        file
+        for file in folder.iterdir()
+        if file.is_file() and not file.name.startswith(".") and file.suffix != ".part"
+    ]
+
+
+def _expected(connection: Connection, session: str) -> tuple[ExpectedBatch, dict[int, XraySource]]:
+    """What the session committed, and the x-rays it showed."""
+    s, c = tables.session, tables.campaign
+    query = select(s.c.first, s.c.last, c.c.catalog).join_from(s, c, s.c.campaign == c.c.id)
+    row = connection.execute(query.where(s.c.id == session)).first()
+    if row is None:
+        raise NotFoundError(f"No session is named {session!r}.")
+    committed = {
+        (one.index, one.attempt): CommittedCapture(
+            one.index, one.attempt, one.sha256, one.name, one.size, one.t_trigger_ns or 0
+        )
+        for one in captures.committed(connection, session)
+    }
+    sources = {
+        xray.index: XraySource(xray.file, xray.sha256)
+        for xray in catalogs.xrays(connection, row.catalog, row.first, row.last)
+    }
+    return ExpectedBatch(row.first, committed), sources
+
+
+def _verified_before(
+    folder: Path, committed: Committed, received: dict[str, captures.Photo]
+) -> dict[str, PhotoResult]:
+    """Photos whose verdict stands: verified, still the committed ones, still there."""
+    found = {}
+    for photo in received.values():
+        capture = committed.get((photo.index, photo.attempt))
+        stands = capture is not None and (capture.name, capture.sha256) == (
+            photo.name,
+            photo.sha256,
+        )
+        if photo.verified and stands and (folder / photo.name).is_file():
+            found[photo.name] = PhotoResult(
+                photo.name, photo.index, photo.attempt, Status.VERIFIED, photo.reason or ""
+            )
+    return found
