@@ -76,6 +76,7 @@ class Station:
         self._frames: FrameServer | None = None
         self._prefetch: Prefetch | None = None
         self.session: Session | None = None
+        self._peer: Addr | None = None
         self.psk = b""
 
     async def open(self) -> None:
@@ -138,7 +139,13 @@ class Station:
             raise UserError("the station is not open")
         await self.unload()
         session = Session(
-            plan, folder, self.psk, screen=self._screen, prefetch=self._prefetch, told=told
+            plan,
+            folder,
+            self.psk,
+            screen=self._screen,
+            prefetch=self._prefetch,
+            told=told,
+            peer=self._peer,
         )
         session.shell.attach(self._socket.transport)
         self._socket.receive = session.shell.datagram_received
@@ -152,6 +159,7 @@ class Station:
         self._socket.receive = None
         if self.session is not None:
             session, self.session = self.session, None
+            self._peer = session.core.peer
             await session.close()
 
     async def close(self) -> None:

@@ -142,6 +142,8 @@ def request(
     present = find(connection, session)
     if present.state not in ALLOWED[wanted]:
         raise ConflictError(f"Session {session} is {present.state}: it cannot {wanted} now.")
+    if present.requested is Request.ABORT and wanted is not Request.ABORT:
+        raise ConflictError(f"An abort of session {session} is asked for and not confirmed yet.")
     if wanted is Request.START and present.started_ns is not None:
         raise ConflictError(f"Session {session} was started before; resume it instead.")
     if wanted in {Request.START, Request.RESUME, Request.REARM}:

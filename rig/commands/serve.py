@@ -16,7 +16,7 @@ from rig.errors import UserError
 from rig.settings import add_home, home_of
 
 if TYPE_CHECKING:
-    from rig.web.controller import OnBatch
+    from rig.commands.intake import IntakeJobs
 
 EXAMPLES = """examples:
   rig serve                                      this machine only, http://127.0.0.1:8000
@@ -60,11 +60,13 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM."""
-    return serve(args, on_batch=None)
+    from rig.commands.intake import IntakeJobs
+
+    return serve(args, IntakeJobs())
 
 
-def serve(args: argparse.Namespace, *, on_batch: OnBatch | None) -> int:
-    """Run a controller; *on_batch* is called when all photos of a session have arrived."""
+def serve(args: argparse.Namespace, intake: IntakeJobs) -> int:
+    """Run a controller; *intake* takes in the photos of a session when all have arrived."""
     import asyncio
     import logging
 
@@ -80,8 +82,10 @@ def serve(args: argparse.Namespace, *, on_batch: OnBatch | None) -> int:
     with HomeLock.acquire(home) as lock, _listen(args.host, args.port) as listener:
         url = _url(args.host, listener)
         lock.describe(url)
-        more = {} if on_batch is None else {"on_batch": on_batch}
-        rig = Controller.open(home, token=args.token, public_url=args.public_url, **more)
+        rig = Controller.open(
+            home, token=args.token, public_url=args.public_url, on_batch=intake.submit
+        )
+        intake.go_on(rig)
         names = (args.host, socket.gethostname(), *args.trusted_host)
         server = make_server(
             create_app(rig, trusted_hosts=names),
@@ -93,6 +97,7 @@ def serve(args: argparse.Namespace, *, on_batch: OnBatch | None) -> int:
         except KeyboardInterrupt:
             pass  # uvicorn has stopped in good order and passes the signal on
         finally:
+            intake.close()
             (home / "serve.json").unlink(missing_ok=True)
     return 0
 

@@ -95,6 +95,11 @@ class DisplayHandshake(DisplayBase, ABC):
         return self._connection.last_heard if self._connection else None
 
     @property
+    def peer(self) -> Addr | None:
+        """Where the phone was heard last."""
+        return self._peer
+
+    @property
     def attempt(self) -> int:
         """Number of the exposure under way, or of the last one at this index."""
         return self._attempt

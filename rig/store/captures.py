@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from rig.store.tables import batch, capture, photo
 
@@ -106,6 +106,9 @@ class Batch:
     completed_ns: int | None
 
 
+_same_session = photo.c.session == batch.c.session
+
+
 def committed(connection: Connection, session: str) -> tuple[Committed, ...]:
     """The committed captures of *session* by index: one per index, its newest attempt."""
     query = (
@@ -134,6 +137,16 @@ def batch_of(connection: Connection, session: str) -> Batch | None:
     """The batch of *session*, None before the phone sent a manifest."""
     row = connection.execute(select(batch).where(batch.c.session == session)).mappings().first()
     return None if row is None else Batch(**row)
+
+
+def waiting(connection: Connection) -> tuple[str, ...]:
+    """Sessions whose photos have all arrived and were not all looked at, oldest first."""
+    query = (
+        select(batch.c.session)
+        .where(batch.c.complete, exists().where(_same_session, photo.c.verified.is_(None)))
+        .order_by(batch.c.completed_ns)
+    )
+    return tuple(connection.scalars(query))
 
 
 def incoming(home: Path, session: str) -> Path:

@@ -25,7 +25,14 @@ from rig.web.api import (
     stations,
 )
 from rig.web.controller import Controller
-from rig.web.middleware import AccessLog, BodyLimit, Gate, SecurityHeaders, TrustedHosts
+from rig.web.middleware import (
+    AccessLog,
+    BodyLimit,
+    Gate,
+    QuietStreams,
+    SecurityHeaders,
+    TrustedHosts,
+)
 from rig.web.receive import MAX_PHOTO, Turns
 
 BODY_LIMIT = 8 * 1024 * 1024
@@ -58,6 +65,7 @@ def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastA
             Middleware(TrustedHosts, names=(*LOCAL_NAMES, *trusted_hosts)),
             Middleware(Gate, auth=rig.auth),
             Middleware(BodyLimit, limit=BODY_LIMIT, uploads=MAX_PHOTO),
+            Middleware(QuietStreams),
         ],
     )
     app.state.rig = rig

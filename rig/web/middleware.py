@@ -9,6 +9,7 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 import structlog
+from anyio import BrokenResourceError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -126,7 +127,8 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        principal = await asyncio.to_thread(self.auth.who, headers)
+        static = scope["path"].startswith(PUBLIC_BELOW)
+        principal = None if static else await asyncio.to_thread(self.auth.who, headers)
         scope.setdefault("state", {})["principal"] = principal
         refusal = self._refusal(scope, headers, principal)
         if refusal is not None:
@@ -146,6 +148,23 @@ class Gate:
         if browser and unsafe and not _same_origin(headers):
             return response(403, "The request comes from a page of another site.")
         return None
+
+
+class QuietStreams:
+    """A browser that leaves in the middle of an event is no error; `fastapi.sse` raises then."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; forget that nobody took the last event."""
+        if scope["type"] != "http" or scope["path"] != "/api/events":
+            await self.app(scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive, send)
+        except* BrokenResourceError:
+            access_log.debug("a browser left its stream")
 
 
 class BodyLimit:

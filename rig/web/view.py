@@ -48,6 +48,9 @@ def next_step(session: Session, *, connected: bool) -> str:
     """What the person in the room does now."""
     if session.refused:
         return session.refused
+    if session.requested is Request.ABORT:
+        told = "told to it" if connected else "told as soon as its display agent is back"
+        return f"Wait until station {session.station} confirms the abort: it is {told}."
     if not connected and session.state is not State.COMPLETED:
         return f"Station {session.station} is not connected: start its display agent."
     if session.state is State.ABORTED:
@@ -114,6 +117,8 @@ def session_view(connection: Connection, session: Session, hub: Hub) -> dict[str
 
 def _may(session: Session, wanted: Request) -> bool:
     if session.state not in ALLOWED[wanted]:
+        return False
+    if session.requested is Request.ABORT and wanted is not Request.ABORT:
         return False
     if wanted is Request.START:
         return session.started_ns is None

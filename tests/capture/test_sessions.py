@@ -139,6 +139,18 @@ def test_a_rearm_needs_the_latched_number(rig, database, session):
     assert (seen.state, seen.requested, seen.abort) == (State.INTERRUPTED, None, None)
 
 
+def test_nothing_replaces_an_abort_that_is_asked_for(rig, database, session):
+    """It stays asked until the rig confirms it; it may be asked again."""
+    ingest(rig, event(session, 1, "armed"))
+    for _ in range(2):
+        rig(lambda c: sessions.request(c, session, Request.ABORT, 20))
+    with pytest.raises(ConflictError, match="abort"):
+        rig(lambda c: sessions.request(c, session, Request.PAUSE, 21))
+    with database.read() as connection:
+        assert [s.id for s in sessions.unanswered(connection, "room-1")] == [session]
+        assert sessions.unanswered(connection, "room-2") == []
+
+
 def test_the_rate_is_not_moved_by_a_pause(rig, database, session):
     """Median interval: two seconds a capture, whatever happened in between."""
     times = [0, 2, 4, 600, 602]

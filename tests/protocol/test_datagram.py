@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import struct
 import unicodedata
@@ -40,9 +42,6 @@ OBJECTS = st.dictionaries(TEXT, SCALARS, max_size=8)
 
 def _sealed(**header: object) -> bytes:
     """A datagram whose tag is right, whatever its header says."""
-    import hashlib
-    import hmac
-
     fields = {
         "magic": b"XC", "version": 1, "type": 6, "conn": 0, "pn": 1, "ack": 0, "subset": 0,
         "index": 0, "attempt": 0, "flags": 0, "code": 0, "token": bytes(8), "chain": bytes(8),
@@ -137,7 +136,7 @@ def test_another_key_refuses():
 )  # fmt: skip
 def test_a_field_that_does_not_fit_is_our_own_defect(wrong: dict[str, object]):
     """Encoding raises ValueError, never a datagram that lies."""
-    with pytest.raises(ValueError, match="out of range|bytes"):
+    with pytest.raises(ValueError, match=r"out of range|bytes"):
         encode(replace(Datagram(MessageType.CAPTURE), **wrong), KEY)
 
 
@@ -209,8 +208,8 @@ def test_the_largest_exact_integers_are_accepted():
 def test_fields_lie_at_the_offsets_of_the_specification():
     """The table of section 2, offset by offset."""
     d = Datagram(
-        MessageType.CAPTURE, b"connidxx", 1, 2, 3, 4, 5, 6, 7, b"tokenxxx", b"chainxxx", b"digestxx",
-        b"{}",
+        MessageType.CAPTURE, b"connidxx", 1, 2, 3, 4, 5, 6, 7, b"tokenxxx", b"chainxxx",
+        b"digestxx", b"{}",
     )  # fmt: skip
     data = encode(d, KEY)
     assert data[:4] == b"XC\x01\x06"

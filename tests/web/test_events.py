@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import httpx
 import pytest
@@ -49,7 +49,8 @@ def stream(ready):
         ):
             assert answer.status_code == 200
             assert answer.headers["content-type"].startswith("text/event-stream")
-            yield Stream(answer.aiter_lines())
+            async with aclosing(answer.aiter_lines()) as lines:
+                yield Stream(lines)
 
     return open_stream
 
@@ -127,6 +128,17 @@ async def test_a_number_from_the_future_begins_now(ready, stream):
         await live.next()
         await asyncio.to_thread(ready.new_session)
         assert (await live.events(1))[0]["event"] == "session_created"
+
+
+async def test_a_browser_that_leaves_in_the_middle_is_no_error(ready, stream, caplog):
+    """Nothing is logged as failed, however much was still to come."""
+    for _ in range(30):
+        await asyncio.to_thread(ready.new_session)
+    for _ in range(10):
+        async with stream({"after": 0}) as live:
+            await live.events(1)
+    await asyncio.to_thread(ready.running.stop)
+    assert [r for r in caplog.records if r.levelname == "ERROR"] == []
 
 
 async def test_streams_end_when_the_controller_stops(ready, stream):

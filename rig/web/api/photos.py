@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
@@ -35,6 +36,7 @@ from rig.web.receive import (
     check_name,
 )
 
+log = structlog.get_logger("rig.photos")
 router = APIRouter(prefix="/api/sessions/{session}", tags=["photos"])
 Sender = Annotated[Principal, Depends(only(Role.PHONE, Role.OPERATOR))]
 AT_ONCE = 256 * 1024
@@ -271,8 +273,16 @@ async def close_batch(rig: Rig, session: SessionId, told: Manifest, who: Sender)
 
     lacking, fresh = await rig.database.awrite(note)
     if fresh:
-        await asyncio.to_thread(rig.on_batch, rig, session)
+        await asyncio.to_thread(_hand_on, rig, session)
     return ManifestAnswer(complete=not lacking, missing=lacking, durable=True)
+
+
+def _hand_on(rig: Controller, session: str) -> None:
+    try:
+        rig.on_batch(rig, session)
+    except Exception:
+        # The photos are safe whatever happens to them next; the phone must not send them again.
+        log.exception("intake did not begin", session=session)
 
 
 def _keep(inbox: Inbox, told: Manifest) -> None:
