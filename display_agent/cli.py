@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     run = sub.add_parser("run", help="run one plan without a controller")
     run.add_argument("plan", type=Path, metavar="PLAN.json")
     run.add_argument("--pairing", type=Path, required=True, metavar="FILE",
-                     help="write the phone's pairing URL here (mode 0600)")  # fmt: skip
+                     help="write the pairing URL here (mode 0600)")  # fmt: skip
     run.add_argument("--journal", type=Path, metavar="DIR",
                      help="state; the same folder resumes (default: beside the plan)")  # fmt: skip
     run.add_argument("--settle-ms", type=int, metavar="N", help="wait between paint and photo")
@@ -61,11 +61,13 @@ def build_parser() -> argparse.ArgumentParser:
     _common(run)
     connect = sub.add_parser("connect", help="serve a controller as a station")
     connect.add_argument("url", metavar="URL", help="the controller, e.g. http://127.0.0.1:8000")
-    connect.add_argument("--token", required=True, help="the station token (rig station add)")
-    connect.add_argument("--pairing", type=Path, metavar="FILE",
-                         help="write the phone's pairing URL here (mode 0600)")  # fmt: skip
-    connect.add_argument("--state", type=Path, metavar="DIR",
-                         help="key, sessions and cache (default: the user data folder)")  # fmt: skip
+    connect.add_argument("--token", required=True, help="the station token (rig station)")
+    connect.add_argument(
+        "--pairing", type=Path, metavar="FILE", help="write the phone's pairing URL here, mode 0600"
+    )
+    connect.add_argument(
+        "--state", type=Path, metavar="DIR", help="key, sessions and cache (default: user data)"
+    )
     _common(connect)
     return parser
 

@@ -49,6 +49,7 @@ class ConnectedStation:
         self._pairing_file = pairing_file
         self._reported = reported
         self._closed_outboxes: dict[str, Outbox] = {}
+        self._stocking: asyncio.Task[None] | None = None
         self.link = ControllerLink(
             url,
             token,
@@ -65,6 +66,7 @@ class ConnectedStation:
         try:
             await self.link.run()
         finally:
+            await self._end_stocking()
             for outbox in self._closed_outboxes.values():
                 outbox.close()
 
@@ -134,8 +136,16 @@ class ConnectedStation:
             # Its last events may not have reached the controller yet.
             name = before.plan.session
             self._closed_outboxes[name] = Outbox(self._session_folder(name), name)
+        await self._end_stocking()
+        self._stocking = asyncio.create_task(self._station.stock(plan), name="stock")
         self.link.notify()
         return session
+
+    async def _end_stocking(self) -> None:
+        if self._stocking is not None:
+            self._stocking.cancel()
+            await asyncio.gather(self._stocking, return_exceptions=True)
+            self._stocking = None
 
     def _session_folder(self, session: str) -> Path:
         return self._folder / "sessions" / session

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from display_agent.frames import FrameServer, Optics
-from display_agent.images import ImageSource
+from display_agent.images import ImageProblem, ImageSource
 from display_agent.pairing import pairing_key, reachable
 from display_agent.prefetch import Prefetch
 from display_agent.screens import Screen
@@ -153,6 +153,20 @@ class Station:
         for item in plan.items[:2]:
             self._prefetch.prepare(item)
         return session
+
+    async def stock(self, plan: SubsetPlan) -> None:
+        """Fetch every x-ray of *plan* ahead: then the run needs nobody but the phone.
+
+        What cannot be had now is only logged; painting asks for it again.
+        """
+        failed = 0
+        for item in plan.items:
+            try:
+                await self._images.fetch(item)
+            except ImageProblem as problem:
+                failed += 1
+                _log.warning("an x-ray could not be fetched ahead", why=str(problem))
+        _log.info("x-rays are here", session=plan.session, count=len(plan.items) - failed)
 
     async def unload(self) -> None:
         """Close the session, if any; it can be loaded again."""

@@ -38,13 +38,16 @@ def rectify(photo: Grey, matrix: Matrix, shape: tuple[int, int]) -> tuple[Grey, 
 def _covered(photo: tuple[int, ...], matrix: Matrix, shape: tuple[int, int]) -> Mask:
     """Where in the frame of *shape* the photo has pixels."""
     height, width = shape
-    size = np.array(photo[1::-1])
+    across, down = photo[1], photo[0]
     quad = corners(matrix, width, height)
-    if ((quad >= 0) & (quad <= size)).all():
+    # Half a pixel of grace: a picture that fills the photo to its edge is covered.
+    if ((quad >= -0.5) & (quad <= np.array([across, down]) + 0.5)).all():
         return np.ones(shape, np.bool_)
-    ys, xs = np.mgrid[0:height, 0:width].reshape(2, -1) + 0.5
-    where = transform(matrix, np.column_stack([xs, ys])).reshape(height, width, 2)
-    return np.asarray(((where >= 0) & (where <= size)).all(axis=2), dtype=np.bool_)
+    xs, ys = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
+    x, y, depth = (line[0] * xs + line[1] * ys + line[2] for line in matrix)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y = x / depth, y / depth
+    return np.asarray((x >= 0) & (x <= across) & (y >= 0) & (y <= down), dtype=np.bool_)
 
 
 def _magnification(matrix: Matrix, width: int, height: int) -> float:

@@ -15,9 +15,9 @@ from rig.protocol import actions as act
 from rig.protocol.actions import LocalProtocolError, Output
 from rig.protocol.codes import Code, Flag, MessageType, code_name, is_pause
 from rig.protocol.datagram import BadDatagram, Datagram, Scalar, parse_payload
-from rig.protocol.display_base import DisplayConfig, Phase
-from rig.protocol.display_handshake import DisplayHandshake, Exposure
-from rig.protocol.display_ledger import Subset, done_record
+from rig.protocol.display_base import DisplayConfig, Exposure, Phase
+from rig.protocol.display_handshake import DisplayHandshake
+from rig.protocol.display_ledger import Subset, checked_result, done_record
 from rig.protocol.endpoint import Rng
 from rig.protocol.journal import Record
 from rig.protocol.payload import hex_field, number_field
@@ -223,11 +223,12 @@ class DisplayCore(DisplayHandshake):
             if done and d.index >= self._subset.first:
                 self._ack(d.pn, now)
             return
-        result = parse_payload(d.payload)
+        payload = parse_payload(d.payload)
         if e.token != d.token:
             why = f"the photo of index {e.index} answers another painting of the screen"
             self._abort(Code.TOKEN_MISMATCH, why, e.index, d.index)
             return
+        result = checked_result(payload)
         if hex_field(result, "sha256", 32)[:8] != d.digest:
             raise BadDatagram("the photo's digest does not fit its SHA-256")
         e.result, e.result_pn = result, d.pn

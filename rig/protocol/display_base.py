@@ -9,11 +9,12 @@ from enum import Enum
 from rig.protocol import actions as act
 from rig.protocol.actions import Addr, LocalProtocolError
 from rig.protocol.codes import Code, Flag, MessageType, Timers
-from rig.protocol.datagram import Datagram, canonical
+from rig.protocol.datagram import Datagram, Scalar, canonical
 from rig.protocol.display_ledger import DisplayLedger, Subset
 from rig.protocol.endpoint import Connection, Endpoint, Outstanding, Rng
 from rig.protocol.journal import Record
 from rig.protocol.keys import boot_key
+from rig.protocol.payload import WHY_SIZE, clip
 
 
 class Phase(Enum):
@@ -31,6 +32,22 @@ class Phase(Enum):
     FINISH = "finish"
     COMPLETE = "complete"
     ABORTED = "aborted"
+
+
+@dataclass
+class Exposure:
+    """The exposure under way. Digest and token as on the wire; *result* is CAPTURED's payload."""
+
+    index: int
+    attempt: int
+    token: bytes
+    surface: bytes = b""
+    continuous: bool = False
+    why_broken: str = ""
+    accepted: bool = False
+    result: dict[str, Scalar] | None = None
+    result_pn: int = 0
+    sent_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +129,11 @@ class DisplayBase(Endpoint):
         self._emit(act.Blank(f"ABORTED: {latch.why}"))
         self._emit(latch)
         if self._connection is not None and latch.by == "display":
-            payload = {"expected": latch.expected, "got": latch.got, "why": latch.why[:300]}
+            payload = {
+                "expected": latch.expected,
+                "got": latch.got,
+                "why": clip(latch.why, WHY_SIZE),
+            }
             template = Datagram(
                 MessageType.ABORT,
                 flags=Flag.CON,

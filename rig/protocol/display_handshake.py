@@ -9,24 +9,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from rig.protocol import actions as act
+from rig.protocol import display_messages as messages
 from rig.protocol.actions import Addr, Output
-from rig.protocol.codes import Code, Flag, MessageType, code_name
+from rig.protocol.codes import Code, MessageType, code_name
 from rig.protocol.datagram import (
-    NOTHING,
     BadDatagram,
     Datagram,
     Scalar,
-    canonical,
     decode,
     encode,
     parse_payload,
     peek,
 )
-from rig.protocol.display_base import DisplayBase, DisplayConfig, Phase
+from rig.protocol.display_base import DisplayBase, DisplayConfig, Exposure, Phase
 from rig.protocol.endpoint import Connection, Rng
 from rig.protocol.journal import Record
 from rig.protocol.keys import connection_keys
@@ -35,27 +33,13 @@ from rig.protocol.payload import hex_field, number_field
 _DEAF = frozenset({Phase.IDLE, Phase.COMPLETE, Phase.ABORTED})
 """Phases in which a phone's knocking changes nothing."""
 _PROBES = 8
+_ATTEMPTS = 2**16 - 2
+"""The last attempt after which there is another."""
 _TOLD = (
     "boot_id", "camera", "camera_w", "camera_h", "free_bytes", "battery_pct", "charging", "temp_c",
     "committed",
 )  # fmt: skip
 """What of a READY is told to people."""
-
-
-@dataclass
-class Exposure:
-    """The exposure under way. Digest and token as on the wire; *result* is CAPTURED's payload."""
-
-    index: int
-    attempt: int
-    token: bytes
-    surface: bytes = b""
-    continuous: bool = False
-    why_broken: str = ""
-    accepted: bool = False
-    result: dict[str, Scalar] | None = None
-    result_pn: int = 0
-    sent_at: float = 0.0
 
 
 class DisplayHandshake(DisplayBase, ABC):
@@ -70,6 +54,7 @@ class DisplayHandshake(DisplayBase, ABC):
         self._hello_sent = 0.0
         self._boot = b""
         self._superseded: set[bytes] = set()
+        self._answered = (b"", 0)  # nonce and packet number of the READY that counts
         self._armed = False
         self._lost = False
         self._view: tuple[int, dict[str, Scalar]] = (0, {})
@@ -135,6 +120,8 @@ class DisplayHandshake(DisplayBase, ABC):
         """Look for the phone: at its last address, or wait until it knocks."""
         self.phase = Phase.HELLO
         self._armed = False
+        if self._connection is not None:
+            self._connection.last_heard = now  # the silence so far was nobody's fault
         self._after("watch", now, self._timers.ping)
         if self._peer is not None:
             self._begin_handshake(now)
@@ -150,21 +137,8 @@ class DisplayHandshake(DisplayBase, ABC):
         if self._armed and self._hello_losses > _PROBES:
             self._end_handshake()  # nobody is there: the knock was a replay
             return
-        payload: dict[str, Scalar] = {
-            "nonce_d": self._nonce_d.hex(),
-            "campaign_id": self._subset.campaign.hex(),
-            "manifest": self._subset.manifest.hex(),
-            "vmin": 1,
-            "vmax": 1,
-        }
         self._hello_pn += 1
-        hello = Datagram(
-            MessageType.HELLO,
-            pn=self._hello_pn,
-            subset=self._subset.subset,
-            index=self._subset.first,
-            payload=canonical(payload),
-        )
+        hello = messages.hello(self._subset, self._nonce_d, self._hello_pn)
         self._emit(act.SendDatagram(encode(hello, self._boot_key), self._peer))
         self._hello_sent = now
         wait = min(self._timers.rto_init * 2.0 ** min(self._hello_losses, 8), self._timers.rto_max)
@@ -178,7 +152,8 @@ class DisplayHandshake(DisplayBase, ABC):
         if self._armed and boot == self._boot and self._connection is not None:
             if addr != self._connection.addr:
                 self._connection.hint(addr)
-            return
+            if not self._silent(now):
+                return
         self._peer = addr
         if not self._nonce_d:
             self._begin_handshake(now)
@@ -195,14 +170,22 @@ class DisplayHandshake(DisplayBase, ABC):
         boot = hex_field(ready, "boot_id", 8)
         if d.subset != self._subset.subset or boot in self._superseded or self.phase in _DEAF:
             return
-        if self._armed and boot == self._boot:
+        if self._armed and boot == self._boot and not self._silent(now):
             self._end_handshake()  # the knock was a replay: the phone we know is alive
             return
         keys = connection_keys(self._psk, self._nonce_d, hex_field(ready, "nonce_p", 16))
         if keys.conn_id != d.conn_id:
             return
+        nonce, pn = self._answered
         if self._boot and boot != self._boot:
+            if nonce == self._nonce_d:
+                # Two lives answered one HELLO: only a fresh nonce tells which of them lives.
+                self._begin_handshake(now)
+                return
             self._superseded.add(self._boot)
+        elif boot == self._boot and d.pn <= pn:
+            return  # a late copy; its candidate may be gone
+        self._answered = (self._nonce_d, d.pn)
         self._boot, self._armed, self._info = boot, False, ready
         if self._connection is None or self._connection.conn_id != keys.conn_id:
             self._connection = Connection(keys.conn_id, keys.d2p, keys.p2d, addr, now, self._timers)
@@ -211,8 +194,11 @@ class DisplayHandshake(DisplayBase, ABC):
         self._cancel("hello", "settle", "paint", "accept")
         if d.code:
             self._abort(d.code, f"the phone refused: {code_name(d.code)}")
-        else:
+            return
+        try:
             self._decide(ready, now)
+        except BadDatagram as error:
+            self._abort(Code.PROTOCOL, f"READY: {error}")
 
     def _decide(self, ready: dict[str, Scalar], now: float) -> None:
         """Rule 5.4: what is to become of a photo in doubt."""
@@ -220,7 +206,14 @@ class DisplayHandshake(DisplayBase, ABC):
         if aborted is not None and aborted != self._rearm.hex():
             why = str(ready.get("aborted_why") or "the phone is aborted")
             code = number_field(ready, "aborted_code")
-            self._abort(code, why, adopted=hex_field(ready, "aborted_id", 8))
+            expected, got = ready.get("aborted_expected"), ready.get("aborted_got")
+            self._abort(
+                code,
+                why,
+                expected if isinstance(expected, int) else None,
+                got if isinstance(got, int) else None,
+                adopted=hex_field(ready, "aborted_id", 8),
+            )
             return
         committed, decided = number_field(ready, "committed"), len(self.ledger.done)
         self._view = (committed, ready)
@@ -228,12 +221,12 @@ class DisplayHandshake(DisplayBase, ABC):
             if committed != decided:
                 self._diverged(committed)
                 return
-            self._attempt = max(self._attempt, number_field(ready, "last_attempt"))
+            self._attempt = max(self._attempt, number_field(ready, "last_attempt", _ATTEMPTS))
             self._arm("none", now)
             return
         index, attempt = (
             number_field(ready, "in_doubt_index"),
-            number_field(ready, "in_doubt_attempt"),
+            number_field(ready, "in_doubt_attempt", _ATTEMPTS),
         )
         sha = hex_field(ready, "in_doubt_sha", 32)
         last = self.ledger.done[-1] if self.ledger.done else None
@@ -260,11 +253,7 @@ class DisplayHandshake(DisplayBase, ABC):
         if not held or e is None:
             self._arm("void", now)
             return
-        e.result = {
-            "sha256": ready["in_doubt_sha"], "size": ready["in_doubt_size"],
-            "w": ready["in_doubt_w"], "h": ready["in_doubt_h"],
-            "t_trigger": ready["in_doubt_t0"], "t_done": ready["in_doubt_t1"],
-        }  # fmt: skip
+        e.result = messages.doubtful_result(ready)
         self.phase = Phase.DOUBT
         self._emit(act.CheckSurface(e.token))
         self._after("paint", now, self._timers.paint)
@@ -282,27 +271,7 @@ class DisplayHandshake(DisplayBase, ABC):
 
     def _arm(self, resolution: str, now: float) -> None:
         self.phase = Phase.ARM
-        committed, ready = self._view
-        payload: dict[str, Scalar] = {
-            "campaign_id": self._subset.campaign.hex(),
-            "first": self._subset.first,
-            "last": self._subset.last,
-            "manifest": self._subset.manifest.hex(),
-            "env_id": self._subset.env,
-            "session": self._subset.session,
-            "view_committed": committed,
-            "view_sha": ready.get("in_doubt_sha"),
-            "resolution": resolution,
-        }
-        template = Datagram(
-            MessageType.ARM,
-            flags=Flag.REARM if self._rearm else Flag.NONE,
-            subset=self._subset.subset,
-            index=self.ledger.next_index,
-            chain=self.ledger.chain[:8],
-            digest=self._rearm or NOTHING,
-            payload=canonical(payload),
-        )
+        template = messages.arm(self._subset, self.ledger, self._view, resolution, self._rearm)
         self._ask(template, now)
 
     def _on_armed(self, now: float) -> None:
@@ -330,6 +299,11 @@ class DisplayHandshake(DisplayBase, ABC):
             )
         )
         self._proceed(now)
+
+    def _silent(self, now: float) -> bool:
+        """Whether a phone that knocks has forgotten our connection: another display took it."""
+        connection = self._connection
+        return connection is not None and now - connection.last_heard >= self._timers.dead_peer
 
     def _end_handshake(self) -> None:
         self._nonce_d = b""

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rig.protocol.chain import chain_next, chain_start
-from rig.protocol.datagram import Scalar, parse_payload
+from rig.protocol.datagram import BadDatagram, Scalar, parse_payload
 from rig.protocol.journal import JournalCorrupt, Record
 from rig.protocol.ledger import Latch
 from rig.protocol.names import PhotoName, encode_name
-from rig.protocol.payload import number_field
+from rig.protocol.payload import hex_field, number_field
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,21 @@ class Subset:
         return chain_start(self.campaign, self.subset, self.first, self.manifest)
 
 
+def checked_result(payload: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """What CAPTURED says of a photo, fit for `done_record`; BadDatagram if it is not."""
+    result: dict[str, Scalar] = {"sha256": hex_field(payload, "sha256", 32).hex()}
+    for name in ("size", "w", "h"):
+        result[name] = number_field(payload, name)
+    for name in ("t_trigger", "t_done"):
+        time = payload.get(name)
+        if not isinstance(time, str) or not (time.isascii() and time.isdigit()):
+            raise BadDatagram(f"{name} is not a time in nanoseconds")
+        result[name] = time
+    return result
+
+
 def done_record(subset: Subset, index: int, attempt: int, result: Mapping[str, Scalar]) -> Record:
-    """The DONE record of (index, attempt); *result* is the payload of its CAPTURED."""
+    """The DONE record of (index, attempt); *result* is a `checked_result`."""
     meta = subset.meta(index)
     values = parse_payload(meta)
     meta_sha = hashlib.sha256(meta).hexdigest()

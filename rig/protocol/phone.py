@@ -26,7 +26,7 @@ from rig.protocol.endpoint import Connection, Outstanding, Rng
 from rig.protocol.journal import Record
 from rig.protocol.ledger import Run, Shot, ShotState
 from rig.protocol.names import BadPhotoName, PhotoName, encode_name
-from rig.protocol.phone_base import PhoneConfig
+from rig.protocol.phone_base import PhoneConfig, committed_event
 from rig.protocol.phone_handshake import PhoneHandshake
 from rig.protocol.verdict import Contradiction, Expose, Repeat, Stale, Wait, judge_capture
 
@@ -115,7 +115,7 @@ class PhoneCore(PhoneHandshake):
         self._apply([finish])
         self._settle_con()
         if doubtful is not None:
-            self._emit_durable(_committed_event(doubtful))
+            self._emit_durable(committed_event(doubtful))
         self._emit_durable(act.Completed(run.committed, run.chain))
         self._append([*records, finish], partial(self._finished, connection, d))
 
@@ -158,7 +158,7 @@ class PhoneCore(PhoneHandshake):
         records: list[Record] = []
         if verdict.commit is not None:
             records.append(_commit(verdict.commit))
-            self._emit_durable(_committed_event(verdict.commit))
+            self._emit_durable(committed_event(verdict.commit))
         if verdict.void is not None:
             records.append(self._void(run, (verdict.void.index, verdict.void.attempt), "retake"))
             self._emit_durable(act.Quarantine(verdict.void.name))
@@ -330,10 +330,6 @@ def _staging(ticket: Ticket) -> str:
 
 def _commit(shot: Shot) -> Record:
     return {"k": "COMMIT", "i": shot.index, "a": shot.attempt}
-
-
-def _committed_event(shot: Shot) -> act.Committed:
-    return act.Committed(shot.index, shot.attempt, shot.sha256, shot.name)
 
 
 def _accepted(d: Datagram, code: Code) -> Datagram:

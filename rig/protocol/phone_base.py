@@ -12,7 +12,8 @@ from rig.protocol.datagram import Datagram, canonical
 from rig.protocol.endpoint import Connection, Endpoint, Outstanding, Rng
 from rig.protocol.journal import Record
 from rig.protocol.keys import boot_key
-from rig.protocol.ledger import PhoneLedger, Run
+from rig.protocol.ledger import PhoneLedger, Run, Shot
+from rig.protocol.payload import WHY_SIZE, clip
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class PhoneConfig:
     camera_size: tuple[int, int] = (0, 0)
     est_photo_bytes: int = 6_000_000
     timers: Timers = field(default_factory=Timers)
+
+
+def committed_event(shot: Shot) -> act.Committed:
+    """What people and uploads hear of a photo that is decided."""
+    return act.Committed(shot.index, shot.attempt, shot.sha256, shot.name)
 
 
 @dataclass
@@ -103,7 +109,7 @@ class PhoneBase(Endpoint):
         latch = self.ledger.latch
         if latch is None:
             raise LocalProtocolError("no abort is latched")
-        payload = {"expected": latch.expected, "got": latch.got, "why": latch.why[:300]}
+        payload = {"expected": latch.expected, "got": latch.got, "why": clip(latch.why, WHY_SIZE)}
         return Datagram(
             MessageType.ABORT,
             flags=Flag.CON,

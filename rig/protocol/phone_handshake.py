@@ -33,8 +33,8 @@ from rig.protocol.endpoint import Connection, Rng
 from rig.protocol.journal import Record
 from rig.protocol.keys import connection_keys
 from rig.protocol.ledger import PhoneLedger, Run, Shot
-from rig.protocol.payload import hex_field, number_field
-from rig.protocol.phone_base import Health, PhoneBase, PhoneConfig
+from rig.protocol.payload import clip, hex_field, number_field
+from rig.protocol.phone_base import Health, PhoneBase, PhoneConfig, committed_event
 
 _CANDIDATES = 4
 _HELLO_BUCKET = 20
@@ -167,8 +167,9 @@ class PhoneHandshake(PhoneBase, ABC):
         self._send_ready(candidate, campaign, d.subset, d.pn, now)
 
     def _candidate(self, nonce_d: bytes, addr: Addr, now: float) -> _Candidate:
-        for candidate in self._candidates.values():
+        for conn_id, candidate in self._candidates.items():
             if candidate.nonce_d == nonce_d:
+                self._candidates.move_to_end(conn_id)
                 candidate.connection.addr = addr
                 return candidate
         nonce_p = self._rng(16)
@@ -198,13 +199,15 @@ class PhoneHandshake(PhoneBase, ABC):
             "chain": run.chain.hex() if run else "",
             "aborted_id": latch.abort_id.hex() if latch else None,
             "aborted_code": latch.code if latch else 0,
-            "aborted_why": latch.why[:160] if latch else "",
+            "aborted_why": clip(latch.why, 160) if latch else "",
+            "aborted_expected": latch.expected if latch else None,
+            "aborted_got": latch.got if latch else None,
             "free_bytes": min(health.free_bytes, (1 << 53) - 1),
             "est_photo_bytes": self._est_photo,
             "battery_pct": health.battery,
             "charging": health.charging,
             "temp_c": None if health.temperature is None else round(health.temperature),
-            "camera": self._cfg.camera[:40],
+            "camera": clip(self._cfg.camera, 40),
             "camera_w": self._cfg.camera_size[0],
             "camera_h": self._cfg.camera_size[1],
         }
@@ -264,6 +267,8 @@ class PhoneHandshake(PhoneBase, ABC):
             return
         if run is None:
             records.append(_run_record(campaign, d.subset, arm))
+        else:
+            self._tell_settled(run.doubtful, settled)
         records.append({"k": "ARM", "camp": campaign.hex(), "sub": d.subset})
         records.extend(settled)
         records.extend(clear)
@@ -300,9 +305,15 @@ class PhoneHandshake(PhoneBase, ABC):
         if arm.get("resolution") == "commit":
             return [{"k": "COMMIT", **key}]
         if arm.get("resolution") == "void":
-            self._emit_durable(act.Quarantine(doubtful.name))
             return [self._void(run, (doubtful.index, doubtful.attempt), "display")]
         return None
+
+    def _tell_settled(self, doubtful: Shot | None, settled: list[Record]) -> None:
+        """What is to be heard and done once the decision is durable."""
+        if doubtful is not None and settled[0]["k"] == "COMMIT":
+            self._emit_durable(committed_event(doubtful))
+        elif doubtful is not None:
+            self._emit_durable(act.Quarantine(doubtful.name))
 
     def _chain_if(
         self,

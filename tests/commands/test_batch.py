@@ -67,7 +67,7 @@ class Rig:
         name = encode_name(PhotoName(CAMPAIGN, 1, index, 1, "e1", one.key, "0" * 16, digest[:16]))
         self.events += 1
         event = AgentEvent(
-            event="committed", session=session, seq=seq or self.events, time_ns=50 + index, index=index,
+            event="committed", session=session, seq=seq or self.events, time_ns=50, index=index,
             attempt=1, sha256=digest, size=len(data), name=name, t_trigger_ns=1_700_000_000 + index,
             source_sha256=one.sha256,
         )  # type: ignore[call-arg] # fmt: skip

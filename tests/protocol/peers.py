@@ -236,11 +236,16 @@ class DisplayBench(Bench):
     """A real display core before a phone played by hand."""
 
     def __init__(
-        self, records: Iterable[Record] = (), *, subset: Subset | None = None, seed: int = 0
+        self,
+        records: Iterable[Record] = (),
+        *,
+        subset: Subset | None = None,
+        peer: act.Addr | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(records, seed)
         self.subset = subset or subset_of(4)
-        cfg = DisplayConfig(self.subset)
+        cfg = DisplayConfig(self.subset, peer=peer)
         self.core = DisplayCore(cfg, self.journal, PSK, self.random.randbytes)
         self.boot = self.random.randbytes(8)
         self.nonce_d = b""
@@ -267,7 +272,11 @@ class DisplayBench(Bench):
             "aborted_code": 0, "aborted_why": "", **said,
         }  # fmt: skip
         keys = connection_keys(PSK, bytes.fromhex(body["nonce_d"]), nonce_p)
-        self.conn = Connection(keys.conn_id, keys.p2d, keys.d2p, ("display", 1), self.now, Timers())
+        self.tap.learn(keys)
+        if self.conn is None or self.conn.conn_id != keys.conn_id:
+            self.conn = Connection(
+                keys.conn_id, keys.p2d, keys.d2p, ("display", 1), self.now, Timers()
+            )
         return self.tell_boot(
             Datagram(
                 M.READY,

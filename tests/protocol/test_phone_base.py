@@ -41,7 +41,7 @@ def test_while_latched_every_command_is_answered_by_the_abort(armed_phone):
     records = len(armed_phone.journal)
     for send in (
         lambda: armed_phone.capture(1),
-        lambda: armed_phone.arm(),
+        armed_phone.arm,
         lambda: armed_phone.tell(Datagram(M.FINISH, subset=1, index=4)),
     ):
         armed_phone.take()

@@ -9,7 +9,7 @@ from typing import Any
 from rig.protocol import actions as act
 from rig.protocol.codes import BOOT_KEYED, MessageType
 from rig.protocol.datagram import BadDatagram, Datagram, decode, parse_payload, peek
-from rig.protocol.keys import boot_key, connection_keys
+from rig.protocol.keys import ConnectionKeys, boot_key, connection_keys
 from rig.simulation.virtual import PHONE_ADDR, Faults, VirtualRig, subset_of
 
 
@@ -20,6 +20,9 @@ class Tap:
         self._psk, self._boot = psk, boot_key(psk)
         self._keys: dict[bytes, tuple[bytes, bytes]] = {}
 
+    def learn(self, keys: ConnectionKeys) -> None:
+        self._keys[keys.conn_id] = (keys.d2p, keys.p2d)
+
     def read(self, data: bytes) -> Datagram:
         kind, conn_id = peek(data)
         if kind in BOOT_KEYED:
@@ -27,8 +30,7 @@ class Tap:
             if kind == MessageType.READY:
                 body = parse_payload(d.payload)
                 nonces = (bytes.fromhex(str(body[n])) for n in ("nonce_d", "nonce_p"))
-                keys = connection_keys(self._psk, *nonces)
-                self._keys[keys.conn_id] = (keys.d2p, keys.p2d)
+                self.learn(connection_keys(self._psk, *nonces))
             return d
         for key in self._keys[conn_id]:
             try:

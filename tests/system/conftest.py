@@ -1,0 +1,366 @@
+"""The rig as real processes on loopback, for tests that kill and cheat them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from display_agent.compose import compose, decode
+from rig.catalog.chexpert import import_csv
+from rig.protocol.names import decode_name
+from rig.sample import csv_path, data_dir
+
+PATIENCE = 60.0
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """One program of the rig that can be killed and started again with the same words."""
+
+    def __init__(self, name: str, module: str, words: list[str], folder: Path) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._command = [sys.executable, "-m", module, *words]
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self, **environment: str) -> None:
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            )
+
+    def kill(self) -> None:
+        self.end(signal.SIGKILL)
+
+    def end(self, signum: int = signal.SIGTERM) -> None:
+        if self._child is not None:
+            if self._child.poll() is None:
+                self._child.send_signal(signum)
+            self._child.wait(20)
+            self._child = None
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def wait(self, seconds: float = PATIENCE) -> int:
+        assert self._child is not None
+        return self._child.wait(seconds)
+
+    def lines(self) -> list[dict[str, Any]]:
+        found = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            if line.startswith("{"):
+                try:
+                    found.append(json.loads(line))
+                except ValueError:
+                    continue
+        return found
+
+    def said(self, key: str) -> dict[str, Any]:
+        return until(
+            lambda: next((line for line in self.lines() if key in line), None),
+            f"{self.name} did not say {key}: {self.log.read_text(errors='replace')[-2000:]}",
+        )
+
+
+def until(condition: Callable[[], Any], sentence: str, seconds: float = PATIENCE) -> Any:
+    """Poll a real process; it has its own clock, so this one is the wall's."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, sentence
+        time.sleep(0.05)
+    return found
+
+
+class Rig:
+    """Controller, display agent and phone agent; sample x-rays; one campaign."""
+
+    def __init__(self, folder: Path, xrays: int, *, settle_ms: int = 150) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.phone_dir = folder / "phone"
+        self.pairing = folder / "pair.txt"
+        self.port = free_port(socket.SOCK_STREAM)
+        self.frames_port = free_port(socket.SOCK_STREAM)
+        self.udp_port = free_port(socket.SOCK_DGRAM)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.frames = f"http://127.0.0.1:{self.frames_port}"
+        self.xrays = xrays
+        self.settle_ms = settle_ms
+        self.processes: list[Process] = []
+        self.public_url: str | None = None
+        self.http = httpx.Client()
+
+    # -- starting ----------------------------------------------------------------------------------
+
+    def start_controller(self) -> None:
+        words = ["serve", "--home", str(self.home), "--port", str(self.port), "--json"]
+        if self.public_url:
+            words += ["--public-url", self.public_url]
+        self.controller = self._add("controller", "rig.cli", words)
+        self.controller.start()
+        token = self.controller.said("token")["token"]
+        self.http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+            trust_env=False,
+        )
+
+    def plan(self) -> None:
+        lines = csv_path().read_text().splitlines(keepends=True)[: self.xrays + 1]
+        (self.folder / "train.csv").write_text("".join(lines))
+        where = {"csv": str(self.folder / "train.csv"), "data_dir": str(data_dir())}
+        self.post("/api/catalogs", name="sample", order="csv", **where)
+        sizes = {"size_min": self.xrays, "size_max": self.xrays, "settle_ms": self.settle_ms}
+        self.post("/api/campaigns", name="c", catalog="sample", device="nokia", **sizes)
+        self.token = self.post("/api/stations", name="s")["token"]
+
+    def start_display(self) -> None:
+        words = [
+            "connect", self.url, "--token", self.token, "--pairing", str(self.pairing),
+            "--listen", f"127.0.0.1:{self.udp_port}", "--frames", f"127.0.0.1:{self.frames_port}",
+            "--state", str(self.folder / "display"), "--json",
+        ]  # fmt: skip
+        self.display = self._add("display", "display_agent.cli", words)
+        self.display.start()
+        until(self.pairing.exists, "no pairing")
+
+    def start_phone(self, *, camera: str | None = None, pair: str | None = None) -> None:
+        words = [
+            "--pair", pair or f"@{self.pairing}", "--dir", str(self.phone_dir),
+            "--camera", f"loopback:{camera or self.frames}", "--upload", "--json",
+        ]  # fmt: skip
+        self.phone = self._add("phone", "phone_agent.cli", words)
+        self.phone.start()
+
+    def start_session(self) -> str:
+        made = self.post("/api/sessions", campaign="c", subset=1, station="s")
+        self.session = str(made["id"])
+        until(lambda: self.get("/api/stations")[0]["connected"], "the station did not connect")
+        self.post(f"/api/sessions/{self.session}/start")
+        return self.session
+
+    def bring_up(self) -> str:
+        self.start_controller()
+        self.plan()
+        self.start_display()
+        self.start_phone()
+        return self.start_session()
+
+    def _add(self, name: str, module: str, words: list[str]) -> Process:
+        process = Process(name, module, words, self.folder)
+        self.processes.append(process)
+        return process
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def get(self, path: str) -> Any:
+        response = self.http.get(path)
+        assert response.is_success, response.text
+        return response.json()
+
+    def post(self, path: str, **body: Any) -> Any:
+        response = self.http.post(path, json=body)
+        assert response.is_success, f"{path}: {response.text}"
+        return response.json()
+
+    def show(self) -> dict[str, Any]:
+        try:
+            return dict(self.get(f"/api/sessions/{self.session}"))
+        except httpx.TransportError:
+            return {"state": "away", "committed": -1, "abort": None}
+
+    def await_committed(self, count: int) -> None:
+        until(lambda: self.show()["committed"] >= count, f"not {count} committed: {self.show()}")
+
+    def await_state(self, state: str, seconds: float = PATIENCE) -> dict[str, Any]:
+        until(lambda: self.show()["state"] == state, f"not {state}: {self.show()}", seconds)
+        return self.show()
+
+    def await_verdicts(self) -> list[dict[str, Any]]:
+        def verdicts() -> list[dict[str, Any]] | None:
+            photos = self.get(f"/api/sessions/{self.session}/photos")
+            seen = [p for p in photos if p["verified"] is not None]
+            return seen if len(seen) >= self.xrays else None
+
+        return list(until(verdicts, "not every photo got a verdict"))
+
+    def rig(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "rig.cli", *words, "--home", str(self.home)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    # -- auditing ----------------------------------------------------------------------------------
+
+    def audit(self) -> None:
+        """One committed photo for each index, in both books, and its pixels are its x-ray's."""
+        captures = self.get(f"/api/sessions/{self.session}/captures")
+        assert [c["index"] for c in captures] == list(range(1, self.xrays + 1))
+        audit_pixels(self.phone_dir / "photos", {c["index"]: c["name"] for c in captures})
+        events = self.get(f"/api/sessions/{self.session}/events?limit=1000")
+        rows = events["events"] if isinstance(events, dict) else events
+        seqs = [e["source_seq"] for e in rows if e.get("source_seq")]
+        assert seqs == list(range(1, len(seqs) + 1)), "an agent event is lost, doubled or swapped"
+
+    def close(self) -> None:
+        for process in reversed(self.processes):
+            process.end()
+        self.http.close()
+
+
+def audit_pixels(photos: Path, names: dict[int, str]) -> None:
+    """Each photo is nearer to its own composed x-ray than to any other, and very near."""
+    xrays = {x.index: x for x in import_csv(csv_path(), data_dir()).xrays}
+    composed = {i: _small(_composed(xrays[i].file)) for i in names}
+    for index, name in names.items():
+        assert decode_name(name).index == index
+        assert decode_name(name).key == xrays[index].key
+        photo = _small(Image.open(io.BytesIO((photos / name).read_bytes())))
+        apart = {i: _difference(photo, frame) for i, frame in composed.items()}
+        nearest = min(apart, key=apart.__getitem__)
+        assert nearest == index, f"the photo of {index} shows {nearest}"
+        assert apart[index] < 2.0, f"the photo of {index} differs by {apart[index]:.1f} grey levels"
+
+
+def _composed(file: Path) -> Image.Image:
+    return compose(decode(file.read_bytes()), (1920, 1080)).frame
+
+
+def _small(image: Image.Image) -> Image.Image:
+    return image.convert("L").resize((192, 108))
+
+
+def _difference(a: Image.Image, b: Image.Image) -> float:
+    return float(ImageStat.Stat(ImageChops.difference(a, b)).mean[0])
+
+
+@pytest.fixture
+def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+    """Makes a rig; whatever it started is stopped at the end."""
+    made: list[Rig] = []
+
+    def make(xrays: int, **options: Any) -> Rig:
+        made.append(Rig(tmp_path, xrays, **options))
+        return made[-1]
+
+    yield make
+    for rig in made:
+        rig.close()
+
+
+@pytest.fixture
+def tools() -> dict[str, Any]:
+    """Helpers that tests of this folder share."""
+    return {
+        "until": until, "audit_pixels": audit_pixels, "Process": Process, "free_port": free_port,
+    }  # fmt: skip
+
+
+class CuttingProxy:
+    """Forwards TCP to a port, and cuts the first *cuts* connections that sent *after* bytes."""
+
+    def __init__(self, target: int, *, cuts: int, after: int) -> None:
+        self._target = target
+        self._after = after
+        self.cuts_left = cuts
+        self.cut = 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self._closing = False
+        self._threads: list[threading.Thread] = []
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+
+    def close(self) -> None:
+        self._closing = True
+        with socket.create_connection(("127.0.0.1", self.port)):
+            pass
+        self._accepting.join(10)
+        self._server.close()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _accept(self) -> None:
+        while True:
+            client, _ = self._server.accept()
+            if self._closing:
+                client.close()
+                return
+            thread = threading.Thread(target=self._forward, args=(client,), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _forward(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._target)) as server:
+            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
+            back.start()
+            sent = 0
+            while data := _receive(client):
+                sent += len(data)
+                if self.cuts_left > 0 and sent > self._after:
+                    self.cuts_left -= 1
+                    self.cut += 1
+                    break
+                try:
+                    server.sendall(data)
+                except OSError:
+                    break
+            for end in (server, client):
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue
+            back.join(10)
+
+
+def _receive(source: socket.socket) -> bytes:
+    try:
+        return source.recv(16384)
+    except OSError:
+        return b""
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    while data := _receive(source):
+        try:
+            sink.sendall(data)
+        except OSError:
+            return
+
+
+@pytest.fixture
+def cutting_proxy() -> Iterator[Callable[..., CuttingProxy]]:
+    """Makes proxies that cut connections."""
+    made: list[CuttingProxy] = []
+
+    def make(target: int, *, cuts: int, after: int) -> CuttingProxy:
+        made.append(CuttingProxy(target, cuts=cuts, after=after))
+        return made[-1]
+
+    yield make
+    for proxy in made:
+        proxy.close()
