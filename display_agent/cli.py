@@ -61,7 +61,9 @@ def build_parser() -> argparse.ArgumentParser:
     _common(run)
     connect = sub.add_parser("connect", help="serve a controller as a station")
     connect.add_argument("url", metavar="URL", help="the controller, e.g. http://127.0.0.1:8000")
-    connect.add_argument("--token", required=True, help="the station token (rig station)")
+    connect.add_argument(
+        "--token", required=True, metavar="T|@FILE", help="the station's token (rig station add)"
+    )
     connect.add_argument(
         "--pairing", type=Path, metavar="FILE", help="write the phone's pairing URL here, mode 0600"
     )
@@ -154,6 +156,16 @@ def _station(args: argparse.Namespace, folder: Path, images: Any) -> Any:
     return Station(config, NullScreen(args.size), images)
 
 
+def _token(text: str) -> str:
+    """The token itself, or what a file holds: other users see the command line."""
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UserError(f"the token file {text[1:]} cannot be read: {error.strerror}") from error
+
+
 def _stop_event() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -173,8 +185,9 @@ async def _connect(args: argparse.Namespace) -> int:
     from display_agent.images import ControllerImages
     from rig.settings import default_home
 
+    token = _token(args.token)
     folder = (args.state or default_home() / "display").expanduser().resolve()
-    images = ControllerImages(args.url, args.token, folder / "cache")
+    images = ControllerImages(args.url, token, folder / "cache")
     station = _station(args, folder, images)
     report = _reporter(as_json=args.json)
     stop = _stop_event()
@@ -182,7 +195,7 @@ async def _connect(args: argparse.Namespace) -> int:
         await station.open()
         report({"event": "listening", "udp": list(station.udp), "frames": station.frames_url})
         connected = ConnectedStation(
-            station, folder, args.url, args.token, pairing_file=args.pairing, reported=report
+            station, folder, args.url, token, pairing_file=args.pairing, reported=report
         )
         await serve(connected, stop)
     finally:

@@ -284,10 +284,15 @@ class PhoneAgent:
             return
         self._uploads.start()
         for run in core.ledger.runs.values():
-            for shot in run.committed_shots():
-                self._uploads.photo(run.session, self._store, shot)
+            self._offer(run)
             if run.finished:
                 self._uploads.finish(run)
+
+    def _offer(self, run: Run) -> None:
+        """Put every committed photo; the queue knows which it has."""
+        for shot in run.committed_shots():
+            if self._uploads is not None:
+                self._uploads.photo(run.session, self._store, shot)
 
     def _upload(self, index: int, attempt: int) -> None:
         run = self._require_core().ledger.current
@@ -299,6 +304,7 @@ class PhoneAgent:
     def _completed(self) -> None:
         run = self._require_core().ledger.current
         if run is not None and self._uploads is not None:
+            self._offer(run)
             self._uploads.finish(run)
         if self._config.once:
             self._loop.run_in_executor(None, self._leave_when_uploaded)

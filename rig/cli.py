@@ -1,4 +1,4 @@
-"""The `rig` command: one sub-command per noun, each in `rig.commands`, loaded only when asked for."""
+"""The `rig` command: one sub-command per noun, each in `rig.commands`, loaded when asked for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMMANDS: dict[str, str] = {
     "dataset": "build, describe and check datasets",
     "synthesize": "make digital and spatial twins of x-rays",
 }
-"""Command -> one line of help. Each is a module of `rig.commands` with `register` and no heavy import."""
+"""Command -> one line of help. Each is a module of `rig.commands` with a `register`."""
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -44,7 +44,12 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status (0 well, 1 something in the result is not well, 2 bad input, 3 aborted)."""
+    """Run a command.
+
+    Returns:
+        0 done and all well; 1 ran, but something in the result is not well; 2 bad usage or input;
+        3 aborted by protocol.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     only = next((w for w in words if w in COMMANDS), None)
     args = build_parser(only).parse_args(words)
@@ -56,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"rig {args.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"rig {args.command}: stopped; run it again to go on.", file=sys.stderr)
+        print(f"rig {args.command}: stopped; running it again is safe.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 141

@@ -108,11 +108,13 @@ class Demo:
             self._tell(f"subset {one['id']}: x-rays {one['first']}-{one['last']}, {name}")
 
     def _start_agents(self) -> None:
-        token = self._post("/api/stations", {"name": _STATION})["token"]
+        token = self._out / "station.token"
+        token.touch(mode=0o600)
+        token.write_text(self._post("/api/stations", {"name": _STATION})["token"])
         pairing = self._out / "pairing.txt"
         self._tell("starting the display agent and the phone agent, and pairing them")
         display = self._programs.start(
-            "display", "display_agent.cli", "connect", self.url, "--token", token,
+            "display", "display_agent.cli", "connect", self.url, "--token", f"@{token}",
             "--screen", "null", "--listen", "127.0.0.1:0", "--frames", "127.0.0.1:0",
             "--optics", self._optics, "--seed", str(self._seed), "--pairing", str(pairing),
             "--state", str(self._out / "display"), "--json",

@@ -18,6 +18,8 @@ from typing import Any, Self
 from rig.errors import UserError
 
 _STOP_WITHIN = 10.0
+_SECRET = frozenset({"token", "sign_in"})
+"""Lines with these keys are read and never logged."""
 
 
 class Program:
@@ -69,10 +71,14 @@ class Program:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def stop(self) -> None:
-        """Ask it to end, then make it."""
+    def ask_to_end(self) -> None:
+        """Send SIGTERM and return at once."""
         if self.alive:
             self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Ask it to end, then make it."""
+        self.ask_to_end()
         try:
             self._process.wait(_STOP_WITHIN)
         except subprocess.TimeoutExpired:
@@ -88,14 +94,15 @@ class Program:
         if output is None:
             return
         for raw in output:
-            self._log.write(raw)
-            self._log.flush()
             try:
                 line = json.loads(raw)
             except ValueError:
-                continue
+                line = None
             if isinstance(line, dict):
                 self._lines.put(line)
+            if not isinstance(line, dict) or not _SECRET & line.keys():
+                self._log.write(raw)
+                self._log.flush()
         self._lines.put(None)
 
 
@@ -117,9 +124,16 @@ class Programs:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop whatever runs."""
-        for program in reversed(self._running):
-            program.stop()
+        """Stop whatever runs; a second Ctrl-C meanwhile must not leave anything behind."""
+        before = [(s, signal.signal(s, signal.SIG_IGN)) for s in (signal.SIGINT, signal.SIGTERM)]
+        try:
+            for program in self._running:
+                program.ask_to_end()
+            for program in reversed(self._running):
+                program.stop()
+        finally:
+            for signum, handler in before:
+                signal.signal(signum, handler)
 
     def start(self, name: str, module: str, *arguments: str) -> Program:
         """Start *module* with *arguments*."""

@@ -39,7 +39,7 @@ def arm(
     resolution: str,
     rearm: bytes,
 ) -> Datagram:
-    """ARM as decided on *view*: the phone's count and READY. *rearm*: the abort to clear, or b""."""
+    """ARM as decided on *view*: the phone's count and READY. *rearm*: abort to clear, or empty."""
     committed, ready = view
     payload: dict[str, Scalar] = {
         "campaign_id": subset.campaign.hex(),

@@ -121,7 +121,7 @@ def test_a_card_is_copied_verified_and_recorded(shot, capsys):
     """Every committed photo verified: exit 0, one JSON object, verdicts in the store."""
     for index in (1, 2, 3):
         shot.commit(index)
-    assert shot.run("--json") == 0
+    assert shot.run("--json", "--workers", "2") == 0
     told = json.loads(capsys.readouterr().out)
     assert told == {
         "session": SESSION, "copied": 3, "present": 0, "verified": 3, "missing": [],

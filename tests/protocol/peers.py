@@ -324,8 +324,8 @@ class DisplayBench(Bench):
         return self.reply(M.CAPTURED, digest=sha[:8], payload=canonical(body), **fields)
 
     def check(self, surface: bytes | None = None) -> None:
-        """Answer the newest CheckSurface."""
-        token = self.said_of(act.CheckSurface)[-1].token
+        """Answer the CheckSurface that is out."""
+        token = self.core._exposure.token
         self.feed(self.core.surface_checked(token, surface or self.surface, self.now))
 
     def shoot(self) -> None:
