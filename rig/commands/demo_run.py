@@ -181,25 +181,13 @@ class Demo:
         return built
 
     def _result(self, sessions: list[str], built: dict[str, Any]) -> dict[str, Any]:
-        captured, verified, rejected = [], 0, []
+        captures, photos = [], []
         for session in sessions:
-            captured += [c["index"] for c in self._get(f"/api/sessions/{session}/captures")]
-            for photo in self._get(f"/api/sessions/{session}/photos"):
-                verified += bool(photo["verified"])
-                if not photo["verified"]:
-                    row = {k: photo[k] for k in ("session", "index", "name", "reason")}
-                    rejected.append(row)
+            captures += self._get(f"/api/sessions/{session}/captures")
+            found = self._get(f"/api/sessions/{session}/photos")
+            photos += [{"session": session, **photo} for photo in found]
         wanted = sum(s["last"] - s["first"] + 1 for s in self._subsets)
-        return {
-            "dataset": built["dataset"],
-            "captured": len(captured),
-            "verified": verified,
-            "rejected": rejected,
-            "skipped": wanted - len(set(captured)),
-            "duplicated": len(captured) - len(set(captured)),
-            "synthetic": built["synthetic"],
-            "seconds": {k: round(v, 2) for k, v in self._seconds.items()},
-        }
+        return summarize(wanted, captures, photos, built, self._seconds)
 
     # -- doors -------------------------------------------------------------------------------------
 
@@ -240,3 +228,28 @@ def _terms() -> Path:
     from rig.sample import data_dir
 
     return data_dir() / "LICENSES.md"
+
+
+def summarize(
+    wanted: int,
+    captures: list[dict[str, Any]],
+    photos: list[dict[str, Any]],
+    built: dict[str, Any],
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    """The JSON of `rig demo`: what was wanted against what is there."""
+    indices = [capture["index"] for capture in captures]
+    return {
+        "dataset": built["dataset"],
+        "captured": len(indices),
+        "verified": sum(1 for photo in photos if photo["verified"]),
+        "rejected": [
+            {key: photo[key] for key in ("session", "index", "name", "reason")}
+            for photo in photos
+            if not photo["verified"]
+        ],
+        "skipped": wanted - len(set(indices)),
+        "duplicated": len(indices) - len(set(indices)),
+        "synthetic": built["synthetic"],
+        "seconds": {stage: round(value, 2) for stage, value in seconds.items()},
+    }

@@ -17,7 +17,7 @@ from functools import partial
 from rig.protocol import actions as act
 from rig.protocol.codes import Code, Timers
 from rig.protocol.datagram import canonical
-from rig.protocol.display import DisplayConfig, DisplayCore, Subset
+from rig.protocol.display import DisplayConfig, DisplayCore, Phase, Subset
 from rig.protocol.journal import Record, encode_record, parse_journal
 from rig.protocol.phone import PhoneConfig, PhoneCore
 
@@ -148,8 +148,8 @@ class VirtualRig:
         return True
 
     def completed(self) -> bool:
-        """Whether both sides have finished the subset."""
-        return self.display is not None and self.display.ledger.complete
+        """Whether the display has reported the subset complete, durably."""
+        return self.display is not None and self.display.phase is Phase.COMPLETE
 
     def stored_names(self) -> set[str]:
         """Names that the phone's journal holds as stored or committed."""

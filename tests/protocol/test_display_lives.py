@@ -27,25 +27,6 @@ def _phone_restarts(bench, **said: object) -> None:
     bench.ready(**said)
 
 
-def test_a_photo_that_this_life_painted_and_held_is_committed(armed_display):
-    """Token in RAM, surface unchanged when read back -> DONE, durable before ARM(commit)."""
-    paint = armed_display.paint()
-    armed_display.take()
-    _phone_restarts(armed_display, **_doubt(1, 1, token=paint.token))
-    assert armed_display.messages(M.ARM) == []
-    armed_display.hold = True
-    armed_display.check()
-    assert [r["k"] for r in armed_display.pending.records] == ["DONE"]
-    assert armed_display.messages(M.ARM) == []
-    armed_display.durable()
-    armed_display.hold = False
-    assert _arm(armed_display)["resolution"] == "commit"
-    assert armed_display.messages(M.ARM)[0].index == 2
-    armed_display.armed()
-    assert armed_display.said_of(act.Paint)[-1].index == 2
-    assert armed_display.said_of(act.Committed)[0].index == 1
-
-
 # -- lives and replays -----------------------------------------------------------------------------
 
 

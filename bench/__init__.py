@@ -1,0 +1,1 @@
+"""Benchmarks: what the rig costs beside what the machine asks for the bare work."""

@@ -1,0 +1,84 @@
+"""`python -m bench [ENTRY]`: measure, and print a table or one JSON object."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import capture
+from bench.programs import BenchError
+
+EXAMPLES = """examples:
+  python -m bench                               every entry, as a table
+  python -m bench capture --captures 96 --runs 5
+  python -m bench capture --json > today.json
+"""
+
+Entry = Callable[[argparse.Namespace, Callable[[str], None]], dict[str, Any]]
+ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
+    "capture": (capture.measure, capture.table),
+}
+"""By name: what measures, and what makes a table for people of it."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measures the rig. It judges nothing: no figure has a threshold.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "entry", nargs="?", choices=sorted(ENTRIES), default="capture", help="default: capture"
+    )
+    parser.add_argument(
+        "--captures", type=_at_least(2), default=48, metavar="N", help="of each run (default 48)"
+    )
+    parser.add_argument(
+        "--runs", type=_at_least(1), default=3, metavar="N", help="runs of everything (default 3)"
+    )
+    parser.add_argument(
+        "--dir", type=Path, default=_scratch(), metavar="DIR",
+        help="on the disk to measure; a folder made there is removed afterwards (default: "
+        "%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure; 0 done, 1 a program of the rig did not do its work, 2 bad usage."""
+    args = build_parser().parse_args(argv)
+    measure, table = ENTRIES[args.entry]
+    try:
+        result = measure(args, lambda text: print(text, file=sys.stderr, flush=True))
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(result) if args.json else table(result))
+    return 0
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
+        return int(text)
+
+    return number
+
+
+def _scratch() -> Path:
+    """On a disk if possible: /tmp is often kept in memory, where a fsync costs nothing."""
+    disk = Path("/var/tmp")
+    return disk if disk.is_dir() else Path(tempfile.gettempdir())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

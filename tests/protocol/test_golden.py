@@ -1,0 +1,209 @@
+"""Golden datagrams: bytes that no change of the code may change, in both directions.
+
+Another implementation of XCAP/1 can be checked against them. The keys follow from the pairing's
+key 00..1f, nonce_d 00..0f and nonce_p 10..1f.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from rig.protocol.codes import Code, Flag, MessageType
+from rig.protocol.datagram import BadDatagram, Datagram, canonical, decode, encode, peek
+from rig.protocol.keys import boot_key, connection_keys
+
+PSK = bytes(range(32))
+NONCE_D, NONCE_P = bytes(range(16)), bytes(range(16, 32))
+CONN = bytes.fromhex("4a9fb1bcd4598891")
+M = MessageType
+
+
+def _key(direction: str) -> bytes:
+    keys = connection_keys(PSK, NONCE_D, NONCE_P)
+    return {"boot": boot_key(PSK), "d2p": keys.d2p, "p2d": keys.p2d}[direction]
+
+
+GOLDEN = [
+    (
+        "boot",
+        Datagram(M.KNOCK, pn=1, payload=canonical({"boot_id": "0011223344556677", "aborted": False})),
+        (
+            "58430101000000000000000000000001000000000000000000000000000000000000000000000000"
+            "00000000000000000000000000000000002e7b2261626f72746564223a66616c73652c22626f6f74"
+            "5f6964223a2230303131323233333434353536363737227da88dc7104f235343eeea72e21fc44c7f"
+        ),
+    ),
+    (
+        "boot",
+        Datagram(
+            M.HELLO, pn=1, subset=3, index=7,
+            payload=canonical({
+                "nonce_d": NONCE_D.hex(), "campaign_id": "0001020304050607", "manifest": "ab" * 32,
+                "vmin": 1, "vmax": 1,
+            }),
+        ),
+        (
+            "58430102000000000000000000000001000000000000000300000007000000000000000000000000"
+            "0000000000000000000000000000000000af7b2263616d706169676e5f6964223a22303030313032"
+            "30333034303530363037222c226d616e6966657374223a2261626162616261626162616261626162"
+            "61626162616261626162616261626162616261626162616261626162616261626162616261626162"
+            "6162616261626162222c226e6f6e63655f64223a2230303031303230333034303530363037303830"
+            "39306130623063306430653066222c22766d6178223a312c22766d696e223a317dc8c55deb23420f"
+            "a3258103c5c6c95799"
+        ),
+    ),
+    (
+        "boot",
+        Datagram(
+            M.READY, CONN, pn=2, ack_pn=1, subset=3,
+            payload=canonical({
+                "nonce_d": NONCE_D.hex(), "nonce_p": NONCE_P.hex(), "boot_id": "0011223344556677",
+                "committed": 0, "last_attempt": 0, "aborted_id": None,
+            }),
+        ),
+        (
+            "584301034a9fb1bcd459889100000002000000010000000300000000000000000000000000000000"
+            "0000000000000000000000000000000000a97b2261626f727465645f6964223a6e756c6c2c22626f"
+            "6f745f6964223a2230303131323233333434353536363737222c22636f6d6d6974746564223a302c"
+            "226c6173745f617474656d7074223a302c226e6f6e63655f64223a22303030313032303330343035"
+            "3036303730383039306130623063306430653066222c226e6f6e63655f70223a2231303131313231"
+            "33313431353136313731383139316131623163316431653166227d51f2b93de7eaa2d3dbdd41fada"
+            "cf3b79"
+        ),
+    ),
+    (
+        "d2p",
+        Datagram(
+            M.ARM, CONN, pn=1, subset=3, index=7, chain=b"chain..7",
+            payload=canonical({
+                "campaign_id": "0001020304050607", "first": 7, "last": 9, "manifest": "ab" * 32,
+                "env_id": "e01-dark", "session": "s0", "view_committed": 0, "view_sha": None,
+                "resolution": "none",
+            }),
+        ),
+        (
+            "584301044a9fb1bcd459889100000001000000000000000300000007000000000000000000000000"
+            "636861696e2e2e37000000000000000000dd7b2263616d706169676e5f6964223a22303030313032"
+            "30333034303530363037222c22656e765f6964223a226530312d6461726b222c226669727374223a"
+            "372c226c617374223a392c226d616e6966657374223a226162616261626162616261626162616261"
+            "62616261626162616261626162616261626162616261626162616261626162616261626162616261"
+            "62616261626162222c227265736f6c7574696f6e223a226e6f6e65222c2273657373696f6e223a22"
+            "7330222c22766965775f636f6d6d6974746564223a302c22766965775f736861223a6e756c6c7da5"
+            "8b2bc1e58d5eaf557180cf3db0a53f"
+        ),
+    ),
+    (
+        "p2d",
+        Datagram(
+            M.ARMED, CONN, pn=1, ack_pn=1, subset=3, index=7, chain=b"chain..7",
+            payload=canonical({"committed": 0}),
+        ),
+        (
+            "584301054a9fb1bcd459889100000001000000010000000300000007000000000000000000000000"
+            "636861696e2e2e370000000000000000000f7b22636f6d6d6974746564223a307d712b540dc8e712"
+            "723456a917dff9429e"
+        ),
+    ),
+    (
+        "d2p",
+        Datagram(
+            M.CAPTURE, CONN, pn=2, subset=3, index=7, attempt=1, token=b"token..7",
+            chain=b"chain..7", digest=b"meta...7",
+            payload=canonical({"key": "p1/study1/view1", "env": "e01-dark", "index": 7}),
+        ),
+        (
+            "584301064a9fb1bcd45988910000000200000000000000030000000700010000746f6b656e2e2e37"
+            "636861696e2e2e376d6574612e2e2e3700347b22656e76223a226530312d6461726b222c22696e64"
+            "6578223a372c226b6579223a2270312f7374756479312f7669657731227d88e72981b9efaa6e3f90"
+            "10b2a5db3e74"
+        ),
+    ),
+    (
+        "p2d",
+        Datagram(
+            M.ACCEPTED, CONN, pn=2, ack_pn=2, subset=3, index=7, attempt=1, code=Code.EXPOSING,
+            token=b"token..7",
+        ),
+        (
+            "584301074a9fb1bcd45988910000000200000002000000030000000700010001746f6b656e2e2e37"
+            "0000000000000000000000000000000000007d80b8a67e64249fbb0bf22410b859fd"
+        ),
+    ),
+    (
+        "p2d",
+        Datagram(
+            M.CAPTURED, CONN, pn=3, subset=3, index=7, attempt=1, flags=Flag.CON,
+            token=b"token..7", digest=b"\xcd" * 8,
+            payload=canonical({
+                "sha256": "cd" * 32, "size": 1234567, "name": "x.jpg", "w": 4032, "h": 3024,
+                "t_trigger": "1700000000000000000", "t_done": "1700000000250000000",
+            }),
+        ),
+        (
+            "584301084a9fb1bcd45988910000000300000000000000030000000700010100746f6b656e2e2e37"
+            "0000000000000000cdcdcdcdcdcdcdcd00be7b2268223a333032342c226e616d65223a22782e6a70"
+            "67222c22736861323536223a22636463646364636463646364636463646364636463646364636463"
+            "64636463646364636463646364636463646364636463646364636463646364636463646364222c22"
+            "73697a65223a313233343536372c22745f646f6e65223a2231373030303030303030323530303030"
+            "303030222c22745f74726967676572223a2231373030303030303030303030303030303030222c22"
+            "77223a343033327dec9442db492cff382ab76ac15f14319f"
+        ),
+    ),
+    (
+        "d2p",
+        Datagram(M.ACK, CONN, pn=3, ack_pn=3),
+        (
+            "584301104a9fb1bcd459889100000003000000030000000000000000000000000000000000000000"
+            "000000000000000000000000000000000000c8bdcdfb85ff45d18b2b650b00fc10cd"
+        ),
+    ),
+    (
+        "p2d",
+        Datagram(
+            M.FAILED, CONN, pn=4, ack_pn=4, subset=3, index=8, attempt=2, flags=Flag.CON,
+            code=Code.CAMERA_TIMEOUT, token=b"token..8",
+        ),
+        (
+            "584301094a9fb1bcd45988910000000400000004000000030000000800020111746f6b656e2e2e38"
+            "000000000000000000000000000000000000ed48568880817f0c9696067d77b968f5"
+        ),
+    ),
+    (
+        "d2p",
+        Datagram(
+            M.ABORT, CONN, pn=4, flags=Flag.CON, code=Code.OPERATOR, digest=b"abort-id",
+            payload=canonical({"expected": None, "got": None, "why": "the tripod fell"}),
+        ),
+        (
+            "5843010c4a9fb1bcd459889100000004000000000000000000000000000001480000000000000000"
+            "000000000000000061626f72742d696400347b226578706563746564223a6e756c6c2c22676f7422"
+            "3a6e756c6c2c22776879223a2274686520747269706f642066656c6c227d81600f939338a2f4442a"
+            "0e841e70232a"
+        ),
+    ),
+]  # fmt: skip
+IDS = [M(d.type).name for _, d, _ in GOLDEN]
+
+
+@pytest.mark.parametrize(("direction", "d", "golden"), GOLDEN, ids=IDS)
+def test_a_datagram_encodes_to_its_golden_bytes(direction: str, d: Datagram, golden: str):
+    assert encode(d, _key(direction)).hex() == golden
+
+
+@pytest.mark.parametrize(("direction", "d", "golden"), GOLDEN, ids=IDS)
+def test_golden_bytes_decode_to_their_datagram(direction: str, d: Datagram, golden: str):
+    data = bytes.fromhex(golden)
+    assert decode(data, _key(direction)) == d
+    assert peek(data) == (d.type, d.conn_id)
+
+
+@pytest.mark.parametrize(("direction", "d", "golden"), GOLDEN, ids=IDS)
+def test_golden_bytes_are_refused_under_the_other_keys(direction: str, d: Datagram, golden: str):
+    """Directional keys, and one for the handshake: nothing can be reflected."""
+    for other in {"boot", "d2p", "p2d"} - {direction}:
+        with pytest.raises(BadDatagram, match="tag"):
+            decode(bytes.fromhex(golden), _key(other))
+
+
+def test_the_connection_id_follows_from_both_nonces():
+    assert connection_keys(PSK, NONCE_D, NONCE_P).conn_id == CONN
