@@ -122,6 +122,7 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._screen_turn = asyncio.Lock()
         self._wanted: bytes | None = None
+        self._closed = False
         self._loop = asyncio.get_running_loop()
         self.outbox = Outbox(folder, plan.session)
         try:
@@ -183,7 +184,10 @@ class Session:
         }
 
     async def close(self) -> None:
-        """Stop asking and painting; journal and outbox stay for the next start."""
+        """Stop asking and painting; journal and outbox stay for the next start. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
         self.shell.close()
         for task in self._tasks:
             task.cancel()

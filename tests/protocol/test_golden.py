@@ -26,7 +26,9 @@ def _key(direction: str) -> bytes:
 GOLDEN = [
     (
         "boot",
-        Datagram(M.KNOCK, pn=1, payload=canonical({"boot_id": "0011223344556677", "aborted": False})),
+        Datagram(
+            M.KNOCK, pn=1, payload=canonical({"boot_id": "0011223344556677", "aborted": False})
+        ),
         (
             "58430101000000000000000000000001000000000000000000000000000000000000000000000000"
             "00000000000000000000000000000000002e7b2261626f72746564223a66616c73652c22626f6f74"

@@ -38,6 +38,7 @@ class Process:
 
     def __init__(self, name: str, module: str, words: list[str], folder: Path) -> None:
         self.name = name
+        self.words = words
         self.log = folder / f"{name}.log"
         self._command = [sys.executable, "-m", module, *words]
         self._child: subprocess.Popen[bytes] | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -171,3 +173,25 @@ def test_a_plan_that_is_no_plan_is_one_clear_sentence(
     said = process.log.read_text()
     assert "Traceback" not in said
     assert said.startswith("display-agent run: ")
+
+
+def test_the_phone_agent_needs_nothing_but_the_standard_library(
+    make_pair: Callable[[int], Pair], tmp_path: Path
+) -> None:
+    """As one file, isolated and without site-packages, it takes a whole subset."""
+    archive = tmp_path / "agent.pyz"
+    root = Path(__file__).parents[2]
+    build = [sys.executable, str(root / "deploy" / "build_phone_agent.py"), "--out", str(archive)]
+    subprocess.run(build, check=True, capture_output=True)
+    pair = make_pair(3)
+    words = pair.phone.words
+    pair.display.start()
+    pair.tools["until"](pair.pairing.exists, "no pairing file")
+    phone = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(archive), *words, "--once"],
+        stdout=subprocess.DEVNULL,
+        cwd=tmp_path,
+    )
+    assert pair.display.wait() == 0
+    assert phone.wait(30) == 0
+    pair.audit()
