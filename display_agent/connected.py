@@ -19,8 +19,10 @@ from rig.errors import UserError
 from rig.planning.plan import from_json
 from rig.protocol.display import Phase
 
+_DELIVERED = "delivered"
+"""In a session's folder: the controller has every event of it."""
 _log = structlog.get_logger()
-_OVER = frozenset({Phase.IDLE, Phase.COMPLETE, Phase.ABORTED})
+_OVER = frozenset({Phase.COMPLETE, Phase.ABORTED})
 
 
 class ConnectedStation:
@@ -49,6 +51,7 @@ class ConnectedStation:
         self._pairing_file = pairing_file
         self._reported = reported
         self._closed_outboxes: dict[str, Outbox] = {}
+        self._retired: list[Outbox] = []
         self._stocking: asyncio.Task[None] | None = None
         self.link = ControllerLink(
             url,
@@ -67,11 +70,12 @@ class ConnectedStation:
             await self.link.run()
         finally:
             await self._end_stocking()
-            for outbox in self._closed_outboxes.values():
+            for outbox in (*self._closed_outboxes.values(), *self._retired):
                 outbox.close()
 
     async def _go_on(self) -> None:
         """Load the session that a crash or a power cut interrupted, and start it again."""
+        self._reopen_outboxes()
         pointer = self._folder / "current"
         with contextlib.suppress(FileNotFoundError):
             name = pointer.read_text().strip()
@@ -84,6 +88,24 @@ class ConnectedStation:
             if session.begun:
                 _log.info("going on with an interrupted session", session=name)
                 session.start()
+
+    def _reopen_outboxes(self) -> None:
+        """Earlier sessions whose last events the controller may not have: they are sent again."""
+        for file in sorted((self._folder / "sessions").glob("*/events.jsonl")):
+            folder = file.parent
+            if (folder / _DELIVERED).exists():
+                continue
+            try:
+                self._closed_outboxes[folder.name] = Outbox(folder, folder.name)
+            except (UserError, OSError) as error:
+                _log.error("the events of an earlier session cannot be read", why=str(error))
+
+    def _retire_delivered(self) -> None:
+        """Mark finished sessions whose every event is durable at the controller."""
+        for name, outbox in list(self._closed_outboxes.items()):
+            if self.link.acked(name) >= outbox.last_seq:
+                write_durably(self._session_folder(name) / _DELIVERED, b"")
+                self._retired.append(self._closed_outboxes.pop(name))
 
     # -- commands ----------------------------------------------------------------------------------
 
@@ -98,10 +120,10 @@ class ConnectedStation:
         if order == "start":
             session.start()
         elif order == "resume":
-            if session.core.phase is Phase.IDLE:
-                session.start()
-            else:
+            if session.started:
                 session.operator("resume")
+            else:
+                session.start()
         elif order == "pause":
             session.operator("pause")
         elif order == "abort":
@@ -118,7 +140,7 @@ class ConnectedStation:
             if current.plan.manifest_sha256 != plan.manifest_sha256:
                 raise CommandError(f"session {plan.session} was begun with another plan")
             return
-        if current is not None and current.core.phase not in _OVER:
+        if current is not None and current.started and current.core.phase not in _OVER:
             raise CommandError(
                 f"session {current.plan.session} is still under way here; "
                 "finish or abort it before another one is loaded"
@@ -132,6 +154,7 @@ class ConnectedStation:
             closed.close()
         before = self._station.session
         session = await self._station.load(plan, self._session_folder(plan.session), self._told)
+        (self._session_folder(plan.session) / _DELIVERED).unlink(missing_ok=True)
         if before is not None and before.plan.session != plan.session:
             # Its last events may not have reached the controller yet.
             name = before.plan.session
@@ -170,6 +193,7 @@ class ConnectedStation:
         return {"screen": screen, "frames": self._station.frames_url}
 
     def _status(self) -> Json:
+        self._retire_delivered()
         session = self._station.session
         if session is None:
             return {

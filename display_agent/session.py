@@ -114,6 +114,7 @@ class Session:
     ) -> None:
         self.plan = plan
         self.finished = asyncio.Event()
+        self.started = False
         self.fault: BaseException | None = None
         self._screen = screen
         self._prefetch = prefetch
@@ -149,8 +150,9 @@ class Session:
 
     def start(self) -> None:
         """Begin, or go on where the journal says."""
-        if self.core.phase is not Phase.IDLE:
+        if self.started:
             return
+        self.started = True
         self._reconcile()
         self.shell.run(self.core.start(self.shell.now))
 

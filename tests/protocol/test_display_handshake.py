@@ -212,9 +212,11 @@ def test_the_next_attempt_is_beyond_what_the_phone_has_seen(display):
 
 def test_an_aborted_phone_aborts_the_display(armed_display):
     """The phone restarted with its latch: the display adopts the id."""
-    _phone_restarts(armed_display, aborted_id="ab" * 8, aborted_code=70, aborted_why="file gone")
+    said = {"aborted_id": "ab" * 8, "aborted_code": 64, "aborted_why": "not the next"}
+    _phone_restarts(armed_display, **said, aborted_expected=2, aborted_got=9)
     latch = armed_display.core.ledger.latch
-    assert (latch.abort_id, latch.code, latch.why) == (b"\xab" * 8, 70, "file gone")
+    assert (latch.abort_id, latch.code, latch.why) == (b"\xab" * 8, 64, "not the next")
+    assert (latch.expected, latch.got, latch.by) == (2, 9, "phone")
     assert armed_display.core.phase is Phase.ABORTED
 
 

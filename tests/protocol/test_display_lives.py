@@ -57,6 +57,33 @@ def test_a_knock_of_the_living_phone_starts_nothing(armed_display):
     assert armed_display.messages() == []
 
 
+def test_a_living_phone_that_has_forgotten_the_connection_is_armed_anew(armed_display):
+    """Another display took it and let go: the same boot_id knocks after five silent seconds."""
+    armed_display.feed(armed_display.core.operator("pause", 0.0))
+    armed_display.advance(4.0)
+    armed_display.take()
+    armed_display.knock()
+    assert armed_display.messages(M.HELLO) == []
+    armed_display.advance(2.0)
+    armed_display.knock()
+    assert len(armed_display.messages(M.HELLO)) == 1
+    armed_display.ready(last_attempt=1)
+    armed_display.armed()
+    armed_display.feed(armed_display.core.operator("resume", armed_display.now))
+    assert armed_display.said_of(act.Painting)[-1] == act.Painting(1, 2)
+
+
+def test_a_phone_that_is_heard_again_meanwhile_keeps_its_connection(armed_display):
+    """It was only silent: READY of the same life changes nothing once it has spoken."""
+    armed_display.advance(6.0)
+    armed_display.knock()
+    armed_display.tell(Datagram(M.PONG))
+    armed_display.take()
+    armed_display.ready()
+    assert armed_display.messages() == []
+    assert armed_display.core.link_age_since == armed_display.now
+
+
 def test_a_replayed_knock_of_an_unknown_life_costs_a_few_datagrams(armed_display):
     """A KNOCK of a life before this display's: HELLO in vain, the run goes on undisturbed."""
     armed_display.knock(b"long-ago", ("attacker", 1))

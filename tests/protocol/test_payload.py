@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from rig.protocol.datagram import BadDatagram
-from rig.protocol.payload import hex_field, number_field
+from rig.protocol.datagram import BadDatagram, canonical
+from rig.protocol.payload import clip, hex_field, number_field
 
 
 def test_a_hex_field_gives_its_bytes():
@@ -33,3 +35,24 @@ def test_only_an_integer_is_a_number(value: object):
 
 def test_a_number_field_gives_its_number():
     assert number_field({"a": 0}, "a") == 0
+
+
+@pytest.mark.parametrize(("value", "most"), [(-1, 10), (11, 10), (2**32, 2**32 - 1)])
+def test_a_number_out_of_its_range_is_refused(value: int, most: int):
+    """What is packed into a header later must fit one."""
+    with pytest.raises(BadDatagram, match="range"):
+        number_field({"a": value}, "a", most)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=40), st.integers(0, 60))
+def test_clipped_words_take_no_more_than_their_bytes(text: str, size: int):
+    """In canonical JSON, escapes and all; half characters from file names included."""
+    words = clip(text, size)
+    assert len(canonical({"": words})) - len(canonical({"": ""})) <= size
+    assert clip(words, size) == words
+
+
+def test_words_that_fit_are_not_clipped():
+    assert clip("caf\u00e9", 5) == "caf\u00e9"
+    assert clip("caf\u00e9", 4) == "caf"

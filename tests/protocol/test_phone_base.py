@@ -142,6 +142,7 @@ def test_the_latch_survives_a_restart(armed_phone):
     after.hello()
     assert after.ready["aborted_id"] == abort_id.hex()
     assert after.ready["aborted_code"] == Code.INDEX_MISMATCH
+    assert (after.ready["aborted_expected"], after.ready["aborted_got"]) == (1, 3)
     after.arm()
     assert after.messages(M.ABORT)[0].digest == abort_id
     assert after.core.ledger.latch is not None
@@ -149,12 +150,20 @@ def test_the_latch_survives_a_restart(armed_phone):
 
 @pytest.mark.parametrize("why", ["\U0001f4f7" * 400, '"\\\n' * 400, "\u4f60" * 400, "x" * 2000])
 def test_a_reason_of_any_length_and_script_fits_a_datagram(armed_phone, why: str):
-    """The words of a person are cut by bytes, not by characters."""
-    armed_phone.expose(1)
-    armed_phone.core._abort(Code.OPERATOR, why, 1, 2)
+    """The words of a person are cut by bytes, not by characters; READY fits at its longest."""
+    for attempt in (65533, 65534):
+        armed_phone.capture(1, attempt)
+        ticket = armed_phone.said_of(act.TriggerCamera)[-1].ticket
+        late = (1 << 63) - 1
+        photo = act.Photo(bytes(32), 1 << 31, 99_999, 99_999, late, late)
+        armed_phone.feed(armed_phone.core.camera_result(ticket, photo, 0.0))
+        armed_phone.feed(armed_phone.core.photo_stored(ticket, None, 0.0))
+    armed_phone.feed(armed_phone.core.environment(1 << 60, 100, False, 4444.4, 0.0))
+    armed_phone.core._abort(Code.OPERATOR, why, 2**32 - 1, 2**32 - 1)
     armed_phone.feed(armed_phone.core._flush())
     abort = armed_phone.messages(M.ABORT)[0]
     assert why.startswith(parse_payload(abort.payload)["why"])
     armed_phone.hello()
     assert why.startswith(armed_phone.ready["aborted_why"])
-    assert armed_phone.ready["in_doubt_index"] == 1
+    assert armed_phone.ready["in_doubt_attempt"] == 65534
+    assert len(canonical(armed_phone.ready)) <= 1126

@@ -1,0 +1,192 @@
+"""A station in the service of a controller that comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from websockets.asyncio.server import ServerConnection, serve
+
+from display_agent.connected import ConnectedStation
+from display_agent.images import LocalImages
+from display_agent.outbox import Outbox
+from display_agent.screens.null import NullScreen
+from display_agent.station import Station, StationConfig
+from rig.planning.model import Environment
+from rig.planning.plan import PlanItem, SubsetPlan, to_json
+
+
+def plan_of(folder: Path, session: str, count: int = 2) -> SubsetPlan:
+    items = []
+    for index in range(1, count + 1):
+        file = folder / f"{index}.png"
+        Image.new("L", (20, 30), index).save(file)
+        sha = hashlib.sha256(file.read_bytes()).hexdigest()
+        items.append(PlanItem(index, f"p{index}/s/v", sha, 20, 30, str(file)))
+    return SubsetPlan(
+        session, "c", "ab" * 8, 1, 1, count, "nokia", Environment("e01", {}), tuple(items), 0
+    )
+
+
+class FakeController:
+    """Welcomes, acknowledges everything it hears, and sends commands."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.replies: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.pairings: asyncio.Queue[str] = asyncio.Queue()
+        self.acking = True
+        self._socket: ServerConnection | None = None
+        self._ids = 0
+
+    async def handle(self, socket: ServerConnection) -> None:
+        self._socket = socket
+        hello = json.loads(await socket.recv())
+        for session in hello["sessions"]:
+            await socket.send(json.dumps({"type": "ack", "session": session, "seq": 0}))
+        phone = {"url": "http://c", "token": "t"}
+        await socket.send(json.dumps({"type": "welcome", "station": "s", "phone": phone}))
+        async for text in socket:
+            message = json.loads(text)
+            if message["type"] == "event":
+                self.events.append(message)
+                if self.acking:
+                    ack = {"type": "ack", "session": message["session"], "seq": message["seq"]}
+                    await socket.send(json.dumps(ack))
+            elif message["type"] == "reply":
+                await self.replies.put(message)
+            elif message["type"] == "pairing":
+                await self.pairings.put(message["url"])
+
+    async def order(self, do: str, **fields: Any) -> dict[str, Any]:
+        assert self._socket is not None
+        self._ids += 1
+        command = {"type": "command", "id": self._ids, "do": do, **fields}
+        await self._socket.send(json.dumps(command))
+        async with asyncio.timeout(10):
+            return await self.replies.get()
+
+
+@pytest.fixture
+async def controller() -> AsyncIterator[tuple[FakeController, str]]:
+    fake = FakeController()
+    async with serve(fake.handle, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield fake, f"http://127.0.0.1:{port}"
+
+
+class Running:
+    """One life of a connected station; `stop` ends it as a restart would."""
+
+    def __init__(self, folder: Path, url: str, plan: SubsetPlan) -> None:
+        config = StationConfig(folder / "state", ("127.0.0.1", 0))
+        self.station = Station(config, NullScreen((160, 90)), LocalImages(plan))
+        self.folder, self.url = folder, url
+
+    async def start(self) -> None:
+        await self.station.open()
+        self.connected = ConnectedStation(
+            self.station,
+            self.folder / "state",
+            self.url,
+            "token",
+            pairing_file=self.folder / "pair.txt",
+        )
+        self.task = asyncio.create_task(self.connected.run(), name="station")
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.station.close()
+
+
+async def test_commands_are_answered_and_nonsense_refused(
+    tmp_path: Path, controller: tuple[FakeController, str]
+) -> None:
+    """Load is idempotent; a second session waits for the first; unknown orders are refused."""
+    fake, url = controller
+    plan = plan_of(tmp_path, "s" + "1" * 16)
+    running = Running(tmp_path, url, plan)
+    await running.start()
+    try:
+        async with asyncio.timeout(10):
+            assert (await fake.pairings.get()).startswith("xcap://pair?")
+        assert (tmp_path / "pair.txt").stat().st_mode & 0o077 == 0
+        refused = await fake.order("start", session=plan.session)
+        assert not refused["ok"]
+        assert "load it first" in refused["error"]
+        assert (await fake.order("load", plan=to_json(plan)))["ok"]
+        assert (await fake.order("load", plan=to_json(plan)))["ok"]
+        assert (await fake.order("start", session=plan.session))["ok"]
+        other = plan_of(tmp_path, "s" + "2" * 16)
+        second = await fake.order("load", plan=to_json(other))
+        assert "still under way" in second["error"]
+        assert "does not know" in (await fake.order("dance", session=plan.session))["error"]
+        assert (await fake.order("abort", session=plan.session))["ok"]
+        assert (await fake.order("load", plan=to_json(other)))["ok"]
+    finally:
+        await running.stop()
+
+
+async def _exists(path: Path) -> None:
+    while not path.exists():
+        await asyncio.sleep(0.02)
+
+
+async def test_events_of_an_earlier_session_arrive_after_a_restart(
+    tmp_path: Path, controller: tuple[FakeController, str]
+) -> None:
+    """Told to the outbox and never acknowledged: a later life of the agent sends them."""
+    fake, url = controller
+    old = "s" + "3" * 16
+    folder = tmp_path / "state" / "sessions" / old
+    box = Outbox(folder, old)
+    box.append("completed", None, None, count=2, chain="00")
+    box.close()
+    running = Running(tmp_path, url, plan_of(tmp_path, "s" + "4" * 16))
+    await running.start()
+    try:
+        async with asyncio.timeout(10):
+            await _exists(folder / "delivered")
+    finally:
+        await running.stop()
+    assert [(e["session"], e["event"]) for e in fake.events] == [(old, "completed")]
+    again = Running(tmp_path, url, plan_of(tmp_path, "s" + "4" * 16))
+    await again.start()
+    try:
+        async with asyncio.timeout(10):
+            await fake.pairings.get()
+            await fake.pairings.get()
+    finally:
+        await again.stop()
+    assert len(fake.events) == 1
+
+
+async def test_an_interrupted_session_goes_on_by_itself(
+    tmp_path: Path, controller: tuple[FakeController, str]
+) -> None:
+    """Begun before the restart: the agent looks for the phone again without being told."""
+    fake, url = controller
+    plan = plan_of(tmp_path, "s" + "5" * 16)
+    first = Running(tmp_path, url, plan)
+    await first.start()
+    async with asyncio.timeout(10):
+        await fake.pairings.get()
+    assert (await fake.order("load", plan=to_json(plan)))["ok"]
+    assert (await fake.order("start", session=plan.session))["ok"]
+    await first.stop()
+    second = Running(tmp_path, url, plan)
+    await second.start()
+    try:
+        async with asyncio.timeout(10):
+            await fake.pairings.get()
+        assert second.station.session is not None
+        assert second.station.session.status()["phase"] == "hello"
+    finally:
+        await second.stop()
