@@ -69,3 +69,11 @@ def display_bench() -> Any:
 @pytest.fixture
 def observed() -> Any:
     return _wire.Observed
+
+
+@pytest.fixture
+def rig(observed: Any) -> Any:
+    """Both real cores, four x-rays, nothing wrong; both agents have been started."""
+    rig = observed(4)
+    rig.boot()
+    return rig

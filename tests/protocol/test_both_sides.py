@@ -18,22 +18,6 @@ from rig.simulation.virtual import DISPLAY_ADDR
 M = MessageType
 
 
-@pytest.fixture
-def rig(observed: Any) -> Any:
-    """Four x-rays, nothing wrong; both agents have been started."""
-    rig = observed(4)
-    rig.boot()
-    return rig
-
-
-def _until(rig: Any, condition: Any, limit: float = 60.0) -> None:
-    assert rig.run_until(condition, limit=limit), "it never happened"
-
-
-def _operator(rig: Any, command: str, abort_id: bytes | None = None) -> None:
-    rig.tell("display", lambda now: rig.display.operator(command, now, abort_id))
-
-
 def _at(rig: Any, who: str, kind: Any, **fields: object) -> list[float]:
     """When *who* said something of *kind* (a message type or an output class)."""
     times = []
@@ -146,114 +130,12 @@ def test_losing_the_first_three_of_any_message_only_delays(rig, kind: MessageTyp
     assert rig.audit.shutters == 4
 
 
-# -- aborts ----------------------------------------------------------------------------------------
-
-
-def _inject(rig: Any, **fields: object) -> None:
-    """A defective display: CAPTURE of something that is not next, under the right key."""
-    core = rig.display
-    template = core._request.template
-    values = {n: getattr(template, n) for n in ("subset", "token", "chain", "digest", "payload")}
-    core._send(core._connection, Datagram(M.CAPTURE, **{**values, "attempt": 1, **fields}), rig.now)
-    rig._run("display", core._flush())
-
-
-def _asking(rig: Any) -> bool:
-    return rig.display.phase is Phase.CAPTURE and rig.display.ledger.next_index == 2
-
-
-@pytest.mark.parametrize("index", [3, 4, 9, 0])
-def test_an_index_that_is_not_the_next_stops_both_sides(rig, index: int):
-    """Both latch one id; nothing more is shot or written until a person re-arms with that id."""
-    _until(rig, lambda: _asking(rig))
-    _inject(rig, index=index)
-    _until(rig, lambda: rig.display.phase is Phase.ABORTED)
-    rig.run_until(lambda: False, limit=5.0)
-    latch = rig.display.ledger.latch
-    assert rig.phone.ledger.latch.abort_id == latch.abort_id
-    assert (latch.code, latch.got) == (Code.INDEX_MISMATCH, index)
-    assert [e.by for e in rig.said(act.Aborted)] == ["phone", "phone"]
-    shutters, disks = rig.audit.shutters, (bytes(rig.phone_disk), bytes(rig.display_disk))
-    rig.run_until(lambda: False, limit=300.0)
-    assert rig.audit.shutters == shutters
-    assert (bytes(rig.phone_disk), bytes(rig.display_disk)) == disks
-    assert rig.on_screen is None
-    with pytest.raises(act.LocalProtocolError):
-        _operator(rig, "rearm", b"wrong-id")
-    _operator(rig, "rearm", latch.abort_id)
-    rig.finish()
-    rig.audit_all()
-
-
-@pytest.mark.parametrize("crashed", ["display", "phone", "both"])
-def test_an_abort_survives_a_restart_of_either_side(rig, crashed: str):
-    _until(rig, lambda: _asking(rig))
-    _inject(rig, index=4)
-    _until(rig, lambda: rig.display.phase is Phase.ABORTED)
-    rig.run_until(lambda: False, limit=1.0)
-    abort_id = rig.display.ledger.latch.abort_id
-    for who in ("display", "phone"):
-        if crashed in (who, "both"):
-            rig.crash_and_boot(who)
-    rig.run_until(lambda: False, limit=30.0)
-    shutters = rig.audit.shutters
-    assert rig.display.ledger.latch.abort_id == abort_id
-    assert rig.phone.ledger.latch.abort_id == abort_id
-    _operator(rig, "rearm", abort_id)
-    rig.finish()
-    rig.audit_all()
-    assert rig.audit.shutters > shutters
-
-
-def test_an_operator_s_abort_reaches_the_phone_with_the_same_id(rig):
-    _until(rig, lambda: _asking(rig))
-    _operator(rig, "abort")
-    _until(rig, lambda: rig.phone.ledger.latch is not None)
-    latch = rig.phone.ledger.latch
-    assert (latch.abort_id, latch.by) == (rig.display.ledger.latch.abort_id, "display")
-    rig.run_until(lambda: False, limit=2.0)
-    assert len(rig.sent("phone", M.ABORT)) == 0
-    _operator(rig, "rearm", latch.abort_id)
-    rig.finish()
-    rig.audit_all()
-
-
-def test_aborts_of_both_sides_at_once_end_with_the_phone_s_id(rig):
-    """Each is latched already, so neither adopts; the re-arm finds out and asks once more."""
-    _until(rig, lambda: _asking(rig))
-    rig.phone._abort(Code.INDEX_MISMATCH, "test", 1, 2)
-    rig._run("phone", rig.phone._flush())
-    _operator(rig, "abort")
-    rig.run_until(lambda: False, limit=2.0)
-    mine, theirs = rig.display.ledger.latch.abort_id, rig.phone.ledger.latch.abort_id
-    assert mine != theirs
-    _operator(rig, "rearm", mine)
-    _until(rig, lambda: rig.display.ledger.latch.abort_id == theirs)
-    _operator(rig, "rearm", theirs)
-    rig.finish()
-    rig.audit_all()
-
-
-def test_a_late_copy_of_the_cleared_abort_does_not_latch_again(rig):
-    """No endless abort and re-arm."""
-    _until(rig, lambda: _asking(rig))
-    _inject(rig, index=4)
-    _until(rig, lambda: rig.display.phase is Phase.ABORTED)
-    copies = [data for who, data in rig.recorded if who == "phone"]
-    _operator(rig, "rearm", rig.display.ledger.latch.abort_id)
-    for n, data in enumerate(copies):
-        rig.schedule(0.01 * n, lambda d=data: rig._arrive("display", d, rig.phone_addr))
-    rig.finish()
-    rig.audit_all()
-    assert len(rig.said(act.Aborted, "display")) == 1
-
-
 # -- disturbances and pauses -----------------------------------------------------------------------
 
 
 def test_a_disturbed_photo_is_superseded_and_put_aside(rig):
     """Display disturbed: repaint i, a+1; the phone voids and quarantines."""
-    _until(rig, lambda: _asking(rig))
+    rig.until(rig.asking)
     rig.tell("display", lambda now: rig.display.display_disturbed("moved", now))
     rig.finish()
     rig.audit_all()
@@ -271,9 +153,9 @@ def test_a_disturbed_photo_is_superseded_and_put_aside(rig):
     ],
 )
 def test_a_phone_in_need_pauses_until_a_person_resumes(rig, health, code: Code):
-    _until(rig, lambda: rig.display.ledger.next_index == 2)
+    rig.until(lambda: rig.display.ledger.next_index == 2)
     rig.tell("phone", lambda now: rig.phone.environment(*health, now))
-    _until(rig, lambda: rig.display.paused is not None)
+    rig.until(lambda: rig.display.paused is not None)
     assert rig.display.paused.code == code
     shutters = rig.audit.shutters
     rig.run_until(lambda: False, limit=60.0)
@@ -284,9 +166,9 @@ def test_a_phone_in_need_pauses_until_a_person_resumes(rig, health, code: Code):
 
 
 def test_a_pause_of_the_operator_comes_after_this_image(rig):
-    _until(rig, lambda: _asking(rig))
-    _operator(rig, "pause")
-    _until(rig, lambda: rig.display.paused is not None)
+    rig.until(rig.asking)
+    rig.operator("pause")
+    rig.until(lambda: rig.display.paused is not None)
     assert rig.display.ledger.next_index == 3
     rig.run_until(lambda: False, limit=200.0)
     assert rig.display.ledger.next_index == 3
@@ -299,12 +181,12 @@ def test_a_pause_of_the_operator_comes_after_this_image(rig):
 @pytest.mark.parametrize("moment", [1, 2])
 def test_a_dead_link_pauses_after_two_minutes_and_resume_goes_on(rig, moment: int):
     """PeerLost after 5 s, Paused(LINK_LOST) after 120 s, one exposure all the same."""
-    _until(rig, lambda: _asking(rig))
+    rig.until(rig.asking)
     if moment == 2:
-        _until(rig, lambda: rig.audit.shutters == 2)
+        rig.until(lambda: rig.audit.shutters == 2)
     rig.lose = lambda who, d: True
     began = rig.now
-    _until(rig, lambda: rig.display.paused is not None, limit=130.0)
+    rig.until(lambda: rig.display.paused is not None, limit=130.0)
     assert rig.display.paused.code == Code.LINK_LOST
     assert 119.0 < rig.now - began < 123.0
     lost = [e.at for e in rig.log if isinstance(e.what, act.PeerLost)]
@@ -328,8 +210,8 @@ def test_a_phone_that_moves_to_another_address_is_followed(rig):
 
 def test_a_phone_that_moves_while_nothing_is_said_knocks(rig):
     """D's CAPTURE goes nowhere; the KNOCK from the new address brings it back."""
-    _until(rig, lambda: rig.display.ledger.next_index == 2)
-    _operator(rig, "pause")
+    rig.until(lambda: rig.display.ledger.next_index == 2)
+    rig.operator("pause")
     rig.run_until(lambda: False, limit=5.0)
     rig.phone_addr = ("elsewhere", 1)
     rig.finish(limit=60.0)
@@ -342,7 +224,7 @@ def test_a_phone_that_moves_while_nothing_is_said_knocks(rig):
 
 def test_a_camera_that_always_fails_pauses_and_goes_on_when_it_is_mended(rig):
     rig.faults = replace(rig.faults, camera=1.0)
-    _until(rig, lambda: rig.display.paused is not None, limit=200.0)
+    rig.until(lambda: rig.display.paused is not None, limit=200.0)
     assert rig.display.paused.code == Code.RETRIES
     assert rig.display.ledger.next_index == 1
     rig.faults = replace(rig.faults, camera=0.0)
@@ -374,8 +256,8 @@ def test_a_camera_that_hangs_fires_late_and_its_photo_is_never_used(rig):
 
 def test_the_phone_goes_on_answering_finish(rig):
     """Dallying: D dies before COMPLETE is durable; the next life asks again."""
-    _until(rig, lambda: rig.display.phase is Phase.FINISH)
-    _until(rig, lambda: rig.phone.ledger.current.finished)
+    rig.until(lambda: rig.display.phase is Phase.FINISH)
+    rig.until(lambda: rig.phone.ledger.current.finished)
     rig.crash_and_boot("display")
     rig.finish()
     rig.audit_all()
@@ -386,26 +268,26 @@ def test_the_phone_goes_on_answering_finish(rig):
 
 def test_a_photo_that_vanished_aborts_with_store_lost(rig):
     """The file of a STORED record is gone when the phone restarts."""
-    _until(rig, lambda: rig.display.ledger.next_index == 3)
+    rig.until(lambda: rig.display.ledger.next_index == 3)
     gone = next(n for n in rig.files if "_i0000001_" in n)
     rig.crash("phone")
     del rig.files[gone]
     rig.boot_phone()
-    _until(rig, lambda: rig.display.phase is Phase.ABORTED)
+    rig.until(lambda: rig.display.phase is Phase.ABORTED)
     assert rig.display.ledger.latch.code == Code.STORE_LOST
     assert gone in rig.phone.ledger.latch.why
 
 
 def test_a_display_restored_from_an_older_copy_has_diverged(rig):
     """Its journal knows less than the phone has committed: nothing is shot again."""
-    _until(rig, lambda: rig.display.ledger.next_index == 2)
+    rig.until(lambda: rig.display.ledger.next_index == 2)
     old = bytes(rig.display_disk)
-    _until(rig, lambda: rig.display.ledger.next_index == 4)
+    rig.until(lambda: rig.display.ledger.next_index == 4)
     rig.crash("display")
     rig.display_disk[:] = old
     shutters = rig.audit.shutters
     rig.boot_display()
-    _until(rig, lambda: rig.display.phase is Phase.ABORTED)
+    rig.until(lambda: rig.display.phase is Phase.ABORTED)
     rig.run_until(lambda: False, limit=30.0)
     assert rig.display.ledger.latch.code == Code.DIVERGED
     assert rig.phone.ledger.latch.abort_id == rig.display.ledger.latch.abort_id

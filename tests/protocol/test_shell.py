@@ -235,7 +235,7 @@ async def script() -> Any:
 
 async def _until(condition: Any) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - a thread sets it, and tells the loop nothing
+        while not condition():
             await asyncio.sleep(0)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from rig.protocol import actions as act
 from rig.protocol.codes import BOOT_KEYED, MessageType
 from rig.protocol.datagram import BadDatagram, Datagram, decode, parse_payload, peek
+from rig.protocol.display import OperatorCommand, Phase
 from rig.protocol.keys import ConnectionKeys, boot_key, connection_keys
 from rig.simulation.virtual import PHONE_ADDR, Faults, VirtualRig, subset_of
 
@@ -96,6 +97,18 @@ class Observed(VirtualRig):
             self.step()
             if self.display is not None and self.display.paused is not None:
                 self.tell("display", lambda now: self.display.operator("resume", now))
+
+    def until(self, condition: Callable[[], bool], limit: float = 60.0) -> None:
+        """Run until *condition*."""
+        assert self.run_until(condition, limit=limit), "it never happened"
+
+    def asking(self) -> bool:
+        """Whether the second photo is being asked for."""
+        return self.display.phase is Phase.CAPTURE and self.display.ledger.next_index == 2
+
+    def operator(self, command: OperatorCommand, abort_id: bytes | None = None) -> None:
+        """A person at the display."""
+        self.tell("display", lambda now: self.display.operator(command, now, abort_id))
 
     def sent(self, who: str, *types: MessageType) -> list[Datagram]:
         return [
