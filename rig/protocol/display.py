@@ -106,7 +106,6 @@ class DisplayCore(DisplayHandshake):
         e = self._require_exposure()
         meta = self._subset.meta(e.index)
         self.phase = Phase.CAPTURE
-        e.sent_at = now
         template = Datagram(
             MessageType.CAPTURE,
             flags=Flag.LAST if e.index == self._subset.last else Flag.NONE,
@@ -193,14 +192,24 @@ class DisplayCore(DisplayHandshake):
         e = self._current(d)
         if e is None or e.token != d.token:
             return
-        if d.code == Code.WAIT_CAMERA:
-            self._after("request", now, _WAIT_POLL)
-            return
         self._cancel("accept")
+        if d.code == Code.WAIT_CAMERA:
+            self._wait_for_camera(e, now)
+            return
         self._after("request", now, self._timers.poll)
         if not e.accepted:
             e.accepted = True
             self._emit(act.Accepted(e.index, e.attempt))
+
+    def _wait_for_camera(self, e: Exposure, now: float) -> None:
+        self._after("request", now, _WAIT_POLL)
+        e.waiting_since = e.waiting_since or now
+        if now - e.waiting_since >= self._timers.link:
+            why = (
+                f"the phone's camera has been busy for {self._timers.link:g} s with an exposure "
+                "that was given up; restart the phone agent, then resume"
+            )
+            self._pause(Code.RETRIES, why)
 
     def _retransmit(self, now: float) -> None:
         if self.paused is not None and self.phase is Phase.CAPTURE:
@@ -245,6 +254,9 @@ class DisplayCore(DisplayHandshake):
             return
         self._settle_request()
         self._cancel("accept")
+        if d.code >= Code.INDEX_MISMATCH:
+            self._abort(d.code, f"the phone refused index {e.index}: {code_name(d.code)}", e.index)
+            return
         self._failures += 1
         self._retake(e, code_name(d.code), now, d.code)
 
@@ -364,6 +376,7 @@ class DisplayCore(DisplayHandshake):
         if self.phase is Phase.HOLD and self._armed:
             self._proceed(now)
         elif self.phase is Phase.CAPTURE:
+            self._require_exposure().waiting_since = 0.0
             self._retransmit(now)
 
     def _operator_rearm(self, abort_id: bytes | None, now: float) -> None:

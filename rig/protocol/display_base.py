@@ -47,7 +47,8 @@ class Exposure:
     accepted: bool = False
     result: dict[str, Scalar] | None = None
     result_pn: int = 0
-    sent_at: float = 0.0
+    waiting_since: float = 0.0
+    """Since when the phone answers that its camera is busy; 0 while it does not."""
 
 
 @dataclass(frozen=True)

@@ -356,7 +356,8 @@ class DisplayHandshake(DisplayBase, ABC):
             pn, data = connection.seal(Datagram(MessageType.PING), now)
             self._emit(act.SendDatagram(data, connection.target(pn)))
         silent = now - connection.last_heard
-        if silent >= self._timers.dead_peer and not self._lost:
+        told = self._lost or (self.phase is Phase.ABORTED and not self._armed)
+        if silent >= self._timers.dead_peer and not told:
             self._lost = True
             self._emit(act.PeerLost(silent))
         if silent >= self._timers.link and self.phase is Phase.ABORTED:

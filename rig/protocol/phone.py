@@ -32,6 +32,12 @@ from rig.protocol.verdict import Contradiction, Expose, Repeat, Stale, Wait, jud
 
 __all__ = ["PhoneConfig", "PhoneCore"]
 
+_WHY_NOT = {
+    Code.DISK_LOW: "the phone's storage is nearly full; free some room, then resume",
+    Code.BATTERY_LOW: "the phone's battery is nearly empty; plug it in, then resume",
+    Code.THERMAL: "the phone is too hot; let it cool down, then resume",
+}
+
 
 class PhoneCore(PhoneHandshake):
     """One process life of the phone agent. Inputs are methods; each returns outputs in order."""
@@ -169,6 +175,8 @@ class PhoneCore(PhoneHandshake):
         refusal = self._refuse_exposure()
         if refusal is not None:
             records.append({"k": "FAIL", "code": int(refusal), **begun})
+            why = _WHY_NOT[refusal]
+            self._emit_durable(act.ExposureFailed(d.index, d.attempt, int(refusal), why))
             self._apply(records)
             self._append(records, partial(self._tell_failed, d.index, d.attempt))
             return

@@ -35,7 +35,6 @@ class Faults:
     delay: float = 0.002
     camera: float = 0.0
     camera_seconds: float = 0.2
-    crashes: int = 0
     disturb: float = 0.0
 
 

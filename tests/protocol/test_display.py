@@ -121,6 +121,28 @@ def test_a_busy_camera_is_asked_again_soon(armed_display):
     assert armed_display.said_of(act.Accepted) == []
 
 
+def test_a_camera_that_stays_busy_is_a_pause_not_a_lost_link(armed_display):
+    """WAIT_CAMERA is an answer: no link is lost, and two minutes of it ask for a person."""
+    armed_display.paint()
+    for _ in range(485):
+        armed_display.reply(M.ACCEPTED, code=Code.WAIT_CAMERA)
+        armed_display.advance(0.25)
+    assert armed_display.said_of(act.PeerLost) == []
+    [paused] = armed_display.said_of(act.Paused)
+    assert "restart the phone agent" in paused.why
+    armed_display.take()
+    armed_display.feed(armed_display.core.operator("resume", armed_display.now))
+    assert armed_display.messages(M.CAPTURE)
+
+
+def test_a_refusal_with_an_abort_code_aborts(armed_display):
+    """FAILED with 64 or more, known or not, is no reason to try again (section 8)."""
+    armed_display.paint()
+    armed_display.reply(M.FAILED, code=99)
+    [aborted] = armed_display.said_of(act.Aborted)
+    assert aborted.code == 99
+
+
 def test_ten_seconds_without_accepted_are_a_lost_link(armed_display):
     armed_display.paint()
     for _ in range(9):
