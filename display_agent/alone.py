@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from display_agent.images import LocalImages
-from display_agent.pairing import pairing_url, write_private
+from display_agent.pairing import pairing_url
 from display_agent.session import Session
 from display_agent.station import Station
+from rig.durable import PRIVATE, write_atomic
 from rig.errors import UserError
 from rig.planning.plan import SubsetPlan, from_json
 
@@ -44,7 +45,8 @@ async def run_plan(
     try:
         await station.open()
         report({"event": "listening", "udp": list(station.udp), "frames": station.frames_url})
-        write_private(args.pairing, pairing_url(station.psk, station.hosts).encode() + b"\n")
+        url = pairing_url(station.psk, station.hosts)
+        write_atomic(args.pairing, url.encode() + b"\n", mode=PRIVATE)
         session = await station.load(plan, folder, told)
         return await _watch(session, args.rearm, ended, stop, told)
     finally:

@@ -10,11 +10,11 @@ from typing import Any
 import structlog
 
 from display_agent.controller import CommandError, ControllerLink, Json
-from display_agent.images import write_durably
 from display_agent.outbox import Event, Outbox
-from display_agent.pairing import pairing_url, write_private
+from display_agent.pairing import pairing_url
 from display_agent.session import Session, load_plan, save_plan
 from display_agent.station import Station
+from rig.durable import PRIVATE, write_atomic
 from rig.errors import UserError
 from rig.planning.plan import from_json
 from rig.protocol.display import Phase
@@ -104,7 +104,7 @@ class ConnectedStation:
         """Mark finished sessions whose every event is durable at the controller."""
         for name, outbox in list(self._closed_outboxes.items()):
             if self.link.acked(name) >= outbox.last_seq:
-                write_durably(self._session_folder(name) / _DELIVERED, b"")
+                write_atomic(self._session_folder(name) / _DELIVERED, b"")
                 self._retired.append(self._closed_outboxes.pop(name))
 
     # -- commands ----------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class ConnectedStation:
             )
         save_plan(self._session_folder(plan.session), plan)
         await self._open(plan)
-        write_durably(self._folder / "current", plan.session.encode())
+        write_atomic(self._folder / "current", plan.session.encode())
 
     async def _open(self, plan: Any) -> Session:
         if (closed := self._closed_outboxes.pop(plan.session, None)) is not None:
@@ -211,7 +211,7 @@ class ConnectedStation:
             str(phone.get("token", "")),
         )
         if self._pairing_file is not None:
-            write_private(self._pairing_file, url.encode() + b"\n")
+            write_atomic(self._pairing_file, url.encode() + b"\n", mode=PRIVATE)
         return url
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
 import ssl
-import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +13,7 @@ from typing import Protocol
 import httpx
 import structlog
 
+from rig.durable import PRIVATE, write_atomic
 from rig.errors import UserError
 from rig.planning.plan import PlanItem, SubsetPlan
 
@@ -124,7 +123,7 @@ class ControllerImages:
 
     def _remember(self, sha256: str, data: bytes) -> None:
         try:
-            write_durably(self._cached(sha256), data)
+            write_atomic(self._cached(sha256), data, mode=PRIVATE)
         except OSError as problem:
             _log.warning(
                 f"The image cache {self._cache_dir} cannot be written ({problem.strerror}); "
@@ -158,37 +157,6 @@ class ControllerImages:
                         "that is no x-ray, check the catalog"
                     )
             return bytes(data)
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Make *path* hold *data*, whole or not at all, even if the power fails now.
-
-    Raises:
-        OSError: the disk is full or the folder cannot be written; nothing is left behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in *folder* durable, where the system can (Windows has no such call)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _refusal(index: int, status: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from display_agent.images import sync_folder
+from rig.durable import sync_folder
 from rig.errors import UserError
 
 Event = dict[str, Any]

@@ -6,7 +6,7 @@ import os
 import socket
 from pathlib import Path
 
-from display_agent.images import write_durably
+from rig.durable import PRIVATE, write_atomic
 from rig.errors import UserError
 from rig.protocol.keys import PSK_SIZE, Pairing
 
@@ -19,22 +19,11 @@ def pairing_key(folder: Path) -> bytes:
     """
     path = folder / "psk"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_private(path, os.urandom(PSK_SIZE))
+        write_atomic(path, os.urandom(PSK_SIZE), mode=PRIVATE)
     key = path.read_bytes()
     if len(key) != PSK_SIZE:
         raise UserError(f"{path} is damaged; delete it and pair the phone again")
     return key
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write *data* durably under mode 0600: never readable by others, not even for a moment."""
-    previous = os.umask(0o077)
-    try:
-        write_durably(path, data)
-    finally:
-        os.umask(previous)
-    path.chmod(0o600)
 
 
 def reachable(host: str, port: int) -> tuple[tuple[str, int], ...]:

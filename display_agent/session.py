@@ -12,10 +12,11 @@ from typing import Any
 import structlog
 
 from display_agent import events
-from display_agent.images import ImageProblem, write_durably
+from display_agent.images import ImageProblem
 from display_agent.outbox import Event, Outbox
 from display_agent.prefetch import Prefetch
 from display_agent.screens import Screen
+from rig.durable import PRIVATE, write_atomic
 from rig.errors import UserError
 from rig.planning.plan import SubsetPlan, from_json, to_json
 from rig.protocol import actions as act
@@ -72,8 +73,7 @@ def subset_of(plan: SubsetPlan) -> Subset:
 
 def save_plan(folder: Path, plan: SubsetPlan) -> None:
     """Keep *plan* in *folder*, durably: a restarted agent goes on from it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_durably(folder / "plan.json", json.dumps(to_json(plan)).encode())
+    write_atomic(folder / "plan.json", json.dumps(to_json(plan)).encode(), mode=PRIVATE)
 
 
 def load_plan(folder: Path) -> SubsetPlan:

@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
 def run_preview(args: argparse.Namespace) -> int:
     """Draw the grid of transforms and levels for one image."""
-    from rig.synthesis.files import write_atomic
+    from rig.durable import write_atomic
     from rig.synthesis.image import decode, encode_png
     from rig.synthesis.preview import preview
     from rig.synthesis.transform import SynthesisError

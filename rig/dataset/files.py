@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from rig.synthesis.files import sync_folder, write_atomic
+from rig.durable import sync_folder, write_atomic
 
 __all__ = [
     "old_name",

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, select
 
+from rig.durable import write_atomic
 from rig.intake.batch import BatchReport, ExpectedBatch, PhotoResult, XraySource, take_in
 from rig.intake.limits import Limits
 from rig.intake.match import Committed, CommittedCapture, Match, Rejection, Status, match
@@ -18,7 +19,6 @@ from rig.intake.read import sha256_of
 from rig.store import captures, catalogs, tables
 from rig.store.database import Database
 from rig.store.errors import NotFoundError
-from rig.synthesis.files import write_atomic
 
 
 class Record(Protocol):

@@ -21,7 +21,7 @@ import numpy as np
 import PIL
 
 from rig import __version__
-from rig.synthesis.files import write_atomic
+from rig.durable import write_atomic
 from rig.synthesis.recipes import Recipe, Twin
 from rig.synthesis.transform import Pixels, params_to_json, size_of
 

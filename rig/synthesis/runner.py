@@ -12,8 +12,8 @@ from typing import Literal
 
 import cv2
 
+from rig.durable import write_atomic
 from rig.synthesis import manifest
-from rig.synthesis.files import write_atomic
 from rig.synthesis.image import QUALITY, decode, encode_jpeg
 from rig.synthesis.manifest import Row
 from rig.synthesis.recipes import Recipe, apply_recipe

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from rig.synthesis.files import write_atomic
+from rig.durable import write_atomic
 from rig.synthesis.runner import Item
 from rig.synthesis.transform import SynthesisError
 

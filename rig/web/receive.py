@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rig.durable import sync_folder
 from rig.protocol.names import BadPhotoName, PhotoName, decode_name
 from rig.store.captures import incoming
 
@@ -126,7 +127,7 @@ class Inbox:
                 )
             os.fsync(file.fileno())
         part.replace(self.final(name))
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
 
     def holds(self, name: FileName, sha256: str) -> bool:
         """Whether the whole file is here with these bytes."""
@@ -134,21 +135,13 @@ class Inbox:
 
     def sync(self) -> None:
         """Make renames in the session's folder durable."""
-        _sync_folder(self.folder.parent)
+        sync_folder(self.folder.parent)
 
     def hash_of(self, name: FileName) -> tuple[str, int]:
         """SHA-256 and size of the whole file."""
         with self.final(name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             return digest, os.fstat(file.fileno()).st_size
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(eq=False)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from display_agent import images
-from display_agent.images import ControllerImages, ImageProblem, LocalImages, write_durably
+from display_agent.images import ControllerImages, ImageProblem, LocalImages
 from rig.planning.plan import PlanItem
 
 TOKEN = "station-token"
@@ -190,18 +190,3 @@ async def test_an_unwritable_cache_only_costs_time(controller, make_item, xray_b
     (tmp_path / "cache").write_text("a file where the folder should be")
     item = make_item(1, on_disk=False)
     assert await controller.images().fetch(item) == xray_bytes(1)
-
-
-def test_a_failed_durable_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    """Whole or not at all."""
-    path = tmp_path / "kept"
-    write_durably(path, b"old")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_durably(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]

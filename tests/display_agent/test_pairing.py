@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from display_agent.pairing import pairing_key, pairing_url, reachable, write_private
+from display_agent.pairing import pairing_key, pairing_url, reachable
 from rig.errors import UserError
 from rig.protocol.keys import parse_pairing
 
@@ -26,16 +26,6 @@ def test_a_damaged_key_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "psk").write_bytes(b"short")
     with pytest.raises(UserError, match="pair the phone again"):
         pairing_key(tmp_path)
-
-
-def test_a_private_file_is_never_readable_by_others(tmp_path: Path) -> None:
-    """Also when the name existed before with wider rights."""
-    path = tmp_path / "pair.txt"
-    path.write_text("old")
-    path.chmod(0o644)
-    write_private(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_the_url_carries_hosts_and_upload() -> None:

@@ -1,8 +1,12 @@
+"""Durable files: whole or not there, private where they should be."""
+
 import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rig.synthesis.files import write_atomic
+from rig.durable import PRIVATE, write_atomic
 
 
 def test_the_file_is_there_and_nothing_else(tmp_path):
@@ -32,3 +36,23 @@ def test_bytes_are_durable_before_the_name_is_and_the_name_after(tmp_path, monke
     monkeypatch.setattr(os, "fsync", lambda handle: seen.append(target.exists()))
     write_atomic(target, b"x")
     assert seen == [False, True]
+
+
+def test_a_private_file_is_never_readable_by_others(tmp_path):
+    """Also when the name existed before with wider rights."""
+    path = tmp_path / "pair.txt"
+    path.write_text("old")
+    path.chmod(0o644)
+    write_atomic(path, b"new", mode=PRIVATE)
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_two_writers_of_one_file_do_not_mix_their_bytes(tmp_path):
+    """Each has a temporary name of its own; one of the two wins, whole."""
+    path = tmp_path / "x"
+    first, second = b"a" * 300_000, b"b" * 300_000
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda data: write_atomic(path, data), [first, second] * 10))
+    assert path.read_bytes() in (first, second)
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
