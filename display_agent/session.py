@@ -171,7 +171,7 @@ class Session:
             self.shell.run(self.core.operator(command, self.shell.now, raw))
         except ValueError as error:
             raise UserError(f"{abort_id!r} is not an abort id") from error
-        except act.LocalProtocolError as error:
+        except act.WrongCommand as error:
             raise UserError(str(error)) from error
 
     def status(self) -> Mapping[str, Any]:

@@ -15,7 +15,11 @@ Addr = tuple[str, int]
 
 
 class LocalProtocolError(Exception):
-    """The shell or the operator asked for something that cannot be: a defect or a wrong command."""
+    """The shell asked for something that cannot be: a defect on our side."""
+
+
+class WrongCommand(LocalProtocolError):
+    """A person's command that makes no sense now; the sentence says why."""
 
 
 @dataclass(frozen=True)

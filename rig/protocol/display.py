@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal
 
 from rig.protocol import actions as act
-from rig.protocol.actions import LocalProtocolError, Output
+from rig.protocol.actions import LocalProtocolError, Output, WrongCommand
 from rig.protocol.codes import Code, Flag, MessageType, code_name, is_pause
 from rig.protocol.datagram import BadDatagram, Datagram, Scalar, parse_payload
 from rig.protocol.display_base import DisplayConfig, Exposure, Phase
@@ -63,7 +63,7 @@ class DisplayCore(DisplayHandshake):
         """A person's command.
 
         Raises:
-            LocalProtocolError: it makes no sense now; the sentence says why.
+            WrongCommand: it makes no sense now; the sentence says why.
         """
         return self._input(self._operator, command, now, abort_id, why)
 
@@ -346,9 +346,7 @@ class DisplayCore(DisplayHandshake):
         if command == "rearm":
             self._operator_rearm(abort_id, now)
         elif self.phase in (Phase.COMPLETE, Phase.ABORTED):
-            raise LocalProtocolError(
-                f"the session is {self.phase.value}; {command} changes nothing"
-            )
+            raise WrongCommand(f"the session is {self.phase.value}; {command} changes nothing")
         elif command == "abort":
             self._abort(Code.OPERATOR, why or "the operator aborted", None, None)
         elif command == "pause":
@@ -367,7 +365,7 @@ class DisplayCore(DisplayHandshake):
 
     def _operator_resume(self, now: float) -> None:
         if self.paused is None and self._pause_asked is None:
-            raise LocalProtocolError("the session is not paused")
+            raise WrongCommand("the session is not paused")
         self.paused = self._pause_asked = None
         self._tries = self._failures = 0
         self._emit(act.Resumed())
@@ -382,9 +380,9 @@ class DisplayCore(DisplayHandshake):
     def _operator_rearm(self, abort_id: bytes | None, now: float) -> None:
         latch = self.ledger.latch
         if latch is None:
-            raise LocalProtocolError("no abort is latched")
+            raise WrongCommand("no abort is latched")
         if abort_id != latch.abort_id:
-            raise LocalProtocolError(
+            raise WrongCommand(
                 f"the abort that is latched is {latch.abort_id.hex()}; look at its reason again"
             )
         self._rearm = abort_id

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from rig.protocol.actions import Addr, AppendJournal, LocalProtocolError, Output, SendDatagram
+from rig.protocol.actions import (
+    Addr,
+    AppendJournal,
+    LocalProtocolError,
+    Output,
+    SendDatagram,
+    WrongCommand,
+)
 from rig.protocol.codes import Timers
 from rig.protocol.datagram import BadDatagram, Datagram, decode, encode
 from rig.protocol.journal import Record
@@ -123,7 +131,9 @@ class Endpoint:
         self._out.extend(durable)
         then(now)
         while self._waiting and self._writing is None:
-            self._waiting.popleft()()
+            # A command that waited may have become senseless meanwhile; nobody is there to tell.
+            with suppress(WrongCommand):
+                self._waiting.popleft()()
         return self._flush()
 
     def _input(self, handle: Callable[..., None], *args: Any, lossy: bool = False) -> list[Output]:

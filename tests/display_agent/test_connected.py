@@ -129,6 +129,9 @@ async def test_commands_are_answered_and_nonsense_refused(
         assert "still under way" in second["error"]
         assert "does not know" in (await fake.order("dance", session=plan.session))["error"]
         assert (await fake.order("abort", session=plan.session))["ok"]
+        async with asyncio.timeout(10):
+            while "aborted" not in [e["event"] for e in fake.events]:
+                await asyncio.sleep(0.01)
         assert (await fake.order("load", plan=to_json(other)))["ok"]
     finally:
         await running.stop()

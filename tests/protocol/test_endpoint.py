@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rig.protocol.actions import AppendJournal, LocalProtocolError, SendDatagram
+from rig.protocol.actions import AppendJournal, LocalProtocolError, SendDatagram, WrongCommand
 from rig.protocol.codes import MessageType, Timers
 from rig.protocol.datagram import Datagram, decode
 from rig.protocol.endpoint import Connection, Endpoint
@@ -107,6 +107,20 @@ def test_inputs_wait_while_the_journal_is_being_written():
     assert core.seen == [("ONE", 5.0), "a"]
     core.journal_written(2, 6.0)
     assert core.seen == [("ONE", 5.0), "a", ("TWO", 6.0), "b"]
+
+
+def test_a_waiting_command_that_became_senseless_harms_nothing():
+    """The person who gave it is not there any more; what waits behind it is handled."""
+    endpoint = Plain()
+    endpoint.write("A")
+
+    def refuse() -> None:
+        raise WrongCommand("too late")
+
+    endpoint._input(refuse)
+    endpoint.note("next")
+    endpoint.journal_written(1, 1.0)
+    assert endpoint.seen == [("A", 1.0), "next"]
 
 
 def test_only_datagrams_may_be_dropped_when_too_many_wait():
