@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import capture
+from bench import capture, protocol
 from bench.programs import BenchError
 
 EXAMPLES = """examples:
@@ -22,6 +22,7 @@ EXAMPLES = """examples:
 Entry = Callable[[argparse.Namespace, Callable[[str], None]], dict[str, Any]]
 ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
     "capture": (capture.measure, capture.table),
+    "protocol": (protocol.measure, protocol.table),
 }
 """By name: what measures, and what makes a table for people of it."""
 
@@ -47,6 +48,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--dir", type=Path, default=_scratch(), metavar="DIR",
         help="on the disk to measure; a folder made there is removed afterwards (default: "
         "%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--original", type=Path, metavar="DIR",
+        help="a clone of the original CheXphoto, to run its own client loop beside (protocol)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     return parser

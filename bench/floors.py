@@ -77,11 +77,15 @@ def measure(folder: Path, material: Material) -> dict[str, Sample]:
 # -- network ---------------------------------------------------------------------------------------
 
 
+def udp_round_trip(log: Path, payload: bytes = bytes(200)) -> Sample:
+    """A bare asyncio UDP round trip on loopback, the other end in a process of its own."""
+    with Program("echo", "bench.peers", ["echo"], log) as echo:
+        return asyncio.run(_ask(int(echo.said("port", _PATIENCE)["port"]), payload))
+
+
 def _network(folder: Path, material: Material) -> Iterator[tuple[str, Sample]]:
     request = datagram.encode(_capture(material), bytes(32))
-    with Program("echo", "bench.peers", ["echo"], folder / "echo.log") as echo:
-        port = int(echo.said("port", _PATIENCE)["port"])
-        yield UDP, asyncio.run(_ask(port, request))
+    yield UDP, udp_round_trip(folder / "echo.log", request)
     with Program("echo", "bench.peers", ["echo-blocking"], folder / "blocking.log") as echo:
         port = int(echo.said("port", _PATIENCE)["port"])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:

@@ -120,3 +120,21 @@ def test_bad_usage_is_refused(words: list[str]) -> None:
     with pytest.raises(SystemExit) as refused:
         main(words)
     assert refused.value.code == 2
+
+
+def test_the_protocol_alone_is_measured(tmp_path: Path) -> None:
+    """Real cores in two processes: every figure is there and positive."""
+    words = ["protocol", "--captures", "8", "--runs", "1", "--dir", str(tmp_path), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["captures_per_s"]["capture-rig"]["median"] > 0
+    assert result["phone_cpu_ms_per_capture"]["median"] > 0
+    assert 4 <= result["datagrams_per_capture"] < 12
+    assert result["interval_per_udp_round_trip"] > 0
