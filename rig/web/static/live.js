@@ -15,13 +15,23 @@ function localTimes(root) {
   }
 }
 
-function exchange(fresh) {
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// The old picture stays until the new one can be drawn: no black in between.
+async function drawable(root) {
+  const pictures = [...root.querySelectorAll("img")].map((picture) => picture.decode());
+  await Promise.race([Promise.allSettled(pictures), wait(2000)]);
+}
+
+async function exchange(fresh) {
   const focused = document.activeElement?.id;
   for (const part of document.querySelectorAll("[data-part]")) {
     const next = fresh.getElementById(part.id);
     if (!next || next.innerHTML === shown.get(part)) continue;
     shown.set(part, next.innerHTML);
-    part.replaceChildren(...document.importNode(next, true).childNodes);
+    const copy = document.importNode(next, true);
+    await drawable(copy);
+    part.replaceChildren(...copy.childNodes);
     localTimes(part);
   }
   document.title = fresh.title;
@@ -38,12 +48,12 @@ async function refresh() {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     if (answer.redirected) location.reload();
     else if (answer.ok) {
-      exchange(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      await exchange(new DOMParser().parseFromString(await answer.text(), "text/html"));
     }
   } catch {
     // The stream notices a lost controller; what is shown turns grey.
   }
-  await new Promise((done) => setTimeout(done, 250));
+  await wait(250);
   busy = false;
   if (again) {
     again = false;
