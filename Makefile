@@ -4,13 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint types bench format lock clean setup
+.PHONY: demo test lint types bench fuzz format lock clean setup
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    capture 24 real x-rays with a loopback camera and build the dataset"
 	@echo "make test    run every test (in parallel, with coverage)"
-	@echo "make lint types bench format lock clean"
+	@echo "make lint types bench fuzz format lock clean"
 
 setup: $(READY)
 
@@ -43,6 +43,12 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(ARGS)
+
+# Coverage-guided, by a fuzzer that has wheels for Linux on x86-64 only: an environment of its own.
+fuzz: $(READY)
+	@test -x $(VENV)/fuzz/bin/python || $(PYTHON) -m venv $(VENV)/fuzz
+	$(VENV)/fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.txt
+	$(VENV)/fuzz/bin/python tests/fuzz/fuzz_datagram.py --seconds 60 $(ARGS)
 
 # Needs uv on the PATH; writes hashes for every supported Python and no index address.
 lock:

@@ -10,18 +10,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import capture, protocol
+from bench import capture, loss, protocol
 from bench.programs import BenchError
 
 EXAMPLES = """examples:
-  python -m bench                               every entry, as a table
+  python -m bench                               entry capture, as a table
   python -m bench capture --captures 96 --runs 5
   python -m bench capture --json > today.json
+  python -m bench loss --captures 24 --svg loss.svg
 """
 
 Entry = Callable[[argparse.Namespace, Callable[[str], None]], dict[str, Any]]
 ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
     "capture": (capture.measure, capture.table),
+    "loss": (loss.measure, loss.table),
     "protocol": (protocol.measure, protocol.table),
 }
 """By name: what measures, and what makes a table for people of it."""
@@ -53,6 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--original", type=Path, metavar="DIR",
         help="a clone of the original CheXphoto, to run its own client loop beside (protocol)",
     )  # fmt: skip
+    parser.add_argument(
+        "--svg", type=Path, metavar="FILE", help="of entry loss: draw the picture too"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     return parser
 

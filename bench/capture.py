@@ -20,7 +20,7 @@ from bench.table import table
 from display_agent.session import subset_of
 from rig.catalog.model import Xray
 
-__all__ = ["measure", "table"]
+__all__ = ["machine", "measure", "phases", "table"]
 
 INTERVAL = "interval"
 PHASES: dict[str, str] = {
@@ -56,8 +56,8 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
             tell(f"run {number} of {args.runs}: floors, then {args.captures} captures")
             floors.append(measure_floors(folder / f"floors{number}", material))
             runs.append(shoot(folder / f"run{number}", plan_of(xrays, args.captures)))
-        machine = _machine(folder)
-    return _result(args, machine, single, counted, runs, floors, len(material.photo))
+        told = machine(folder)
+    return _result(args, told, single, counted, runs, floors, len(material.photo))
 
 
 def _material(shots: Shots, xrays: Sequence[Xray], metadata: Sequence[bytes]) -> Material:
@@ -91,7 +91,7 @@ def phases(events: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
 
 def _result(
     args: argparse.Namespace,
-    machine: dict[str, Any],
+    told: dict[str, Any],
     single: Shots,
     counted: Shots,
     runs: Sequence[Shots],
@@ -115,7 +115,7 @@ def _result(
         "bench": "capture",
         "captures": args.captures,
         "runs": args.runs,
-        "machine": machine,
+        "machine": told,
         "photo_bytes": photo_bytes,
         "captures_per_s": spread(rates),
         "capture": {name: figure.as_json(udp, interval) for name, figure in seen.items()},
@@ -184,7 +184,8 @@ def _datagrams(counted: Shots, captures: int) -> dict[str, Any]:
     }
 
 
-def _machine(folder: Path) -> dict[str, Any]:
+def machine(folder: Path) -> dict[str, Any]:
+    """What the figures depend on besides the code."""
     return {
         "cpus": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")

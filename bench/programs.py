@@ -92,6 +92,11 @@ class Program:
             raise BenchError(f"{self.name} ended with {self._process.returncode}. {self._tail()}")
         return self._usage
 
+    def ask_to_leave(self) -> None:
+        """Send SIGTERM; `finish` waits for the end."""
+        if not self._reaped():
+            self._process.send_signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """Make it end, however far it is."""
         for signum in (signal.SIGTERM, signal.SIGKILL):

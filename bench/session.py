@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.programs import BenchError, Program
-from bench.relay import Relay
+from bench.relay import FAIR, Relay, Weather
 from rig.catalog.chexpert import import_csv
 from rig.catalog.model import Xray
 from rig.planning.model import Environment
@@ -77,14 +77,18 @@ def plan_of(xrays: Sequence[Xray], captures: int) -> SubsetPlan:
     )
 
 
-def shoot(folder: Path, plan: SubsetPlan, *, relayed: bool = False) -> Shots:
-    """Shoot *plan* in a new *folder*; *relayed* puts a counting relay between the two.
+def shoot(
+    folder: Path, plan: SubsetPlan, *, relayed: bool = False, weather: Weather = FAIR
+) -> Shots:
+    """Shoot *plan* in a new *folder*; *relayed* puts a counting relay with *weather* between.
 
     Raises:
         BenchError: a program did not do its part.
     """
     folder.mkdir()
     (folder / "plan.json").write_text(json.dumps(to_json(plan)))
+    # Left to itself, the phone may be gone before a display that lost FINISHED has asked again.
+    once = [] if weather.loss else ["--once"]
     patience = _START + _PER_CAPTURE * len(plan.items)
     with ExitStack() as stack:
         display = stack.enter_context(Program("display-agent", "display_agent.cli", [
@@ -99,15 +103,17 @@ def shoot(folder: Path, plan: SubsetPlan, *, relayed: bool = False) -> Shots:
         relay = None
         if relayed:
             host, port = listening["udp"]
-            relay = stack.enter_context(Relay((host, port)))
+            relay = stack.enter_context(Relay((host, port), weather))
             pairing = replace(pairing, hosts=(relay.address,))
         (folder / "phone.txt").write_text(pairing.url())
         (folder / "phone.txt").chmod(0o600)
         phone = stack.enter_context(Program("phone-agent", "phone_agent.cli", [
             "--pair", f"@{folder / 'phone.txt'}", "--dir", str(folder / "phone"),
-            "--camera", f"loopback:{listening['frames']}", "--once", "--json",
+            "--camera", f"loopback:{listening['frames']}", *once, "--json",
         ], folder / "phone.log"))  # fmt: skip
         display_cpu = display.finish(patience).seconds
+        if not once:
+            phone.ask_to_leave()
         phone_cpu = phone.finish(patience).seconds
     shots = Shots(
         tuple(display.lines()),

@@ -45,7 +45,7 @@ async def run_plan(
     try:
         await station.open()
         report({"event": "listening", "udp": list(station.udp), "frames": station.frames_url})
-        url = pairing_url(station.psk, station.hosts)
+        url = pairing_url(station.psk, station.hosts, campaign=plan.campaign_id)
         write_atomic(args.pairing, url.encode() + b"\n", mode=PRIVATE)
         session = await station.load(plan, folder, told)
         return await _watch(session, args.rearm, ended, stop, told)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from display_agent.audit import add_audit, run_audit
+from display_agent.legacy_options import add_legacy
 from rig import __version__
 from rig.errors import UserError
 from rig.protocol.codes import DEFAULT_PORT
@@ -19,6 +21,9 @@ from rig.protocol.codes import DEFAULT_PORT
 EXAMPLES = """examples:
   display-agent run plan.json --pairing pair.txt --screen null --frames 127.0.0.1:8765 --json
   display-agent connect http://127.0.0.1:8000 --token TOKEN --screen null --pairing pair.txt
+  display-agent run plan.json --legacy-phone 192.168.1.23 --journal run1
+  display-agent audit --journal run1 --photos photos
+  display-agent audit-legacy --journal run1 --export CheXpeditor
 """
 
 
@@ -52,12 +57,14 @@ def build_parser() -> argparse.ArgumentParser:
     sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = sub.add_parser("run", help="run one plan without a controller")
     run.add_argument("plan", type=Path, metavar="PLAN.json")
-    run.add_argument("--pairing", type=Path, required=True, metavar="FILE",
+    run.add_argument("--pairing", type=Path, metavar="FILE",
                      help="write the pairing URL here (mode 0600)")  # fmt: skip
     run.add_argument("--journal", type=Path, metavar="DIR",
                      help="state; the same folder resumes (default: beside the plan)")  # fmt: skip
     run.add_argument("--settle-ms", type=int, metavar="N", help="wait between paint and photo")
     run.add_argument("--rearm", metavar="ABORT_ID", help="clear the abort with this id and go on")
+    add_legacy(run, sub)
+    add_audit(sub)
     _common(run)
     connect = sub.add_parser("connect", help="serve a controller as a station")
     connect.add_argument("url", metavar="URL", help="the controller, e.g. http://127.0.0.1:8000")
@@ -101,7 +108,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run; 0 completed or stopped, 1 paused, 2 bad input, 3 aborted."""
     args = build_parser().parse_args(argv)
     _log_to_stderr(verbose=args.verbose)
-    work = _run if args.command == "run" else _connect
+    work = {"run": _run, "connect": _connect, "audit": run_audit, "audit-legacy": _audit_legacy}[
+        args.command
+    ]
     try:
         return asyncio.run(work(args))
     except UserError as error:
@@ -176,8 +185,18 @@ def _stop_event() -> asyncio.Event:
 
 async def _run(args: argparse.Namespace) -> int:
     from display_agent.alone import run_plan
+    from display_agent.legacy import run_legacy, xcap_folder
 
+    if args.legacy_phone is not None:
+        return await run_legacy(args, _station, _reporter(as_json=args.json), _stop_event())
+    xcap_folder(args)
     return await run_plan(args, _station, _reporter(as_json=args.json), _stop_event())
+
+
+async def _audit_legacy(args: argparse.Namespace) -> int:
+    from display_agent.legacy_audit import run_audit
+
+    return run_audit(args, _reporter(as_json=args.json))
 
 
 async def _connect(args: argparse.Namespace) -> int:

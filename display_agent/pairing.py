@@ -40,7 +40,15 @@ def reachable(host: str, port: int) -> tuple[tuple[str, int], ...]:
 
 
 def pairing_url(
-    psk: bytes, hosts: tuple[tuple[str, int], ...], upload_url: str = "", upload_token: str = ""
+    psk: bytes,
+    hosts: tuple[tuple[str, int], ...],
+    upload_url: str = "",
+    upload_token: str = "",
+    *,
+    campaign: str = "",
 ) -> str:
-    """The URL to show as a QR code or to paste; whoever reads it is the phone."""
-    return Pairing(psk, hosts, "", upload_url, upload_token).url()
+    """The URL to show as a QR code or to paste; whoever reads it is the phone.
+
+    *campaign* (16 hex digits) binds the pairing: such a phone serves no other campaign.
+    """
+    return Pairing(psk, hosts, campaign, upload_url, upload_token).url()

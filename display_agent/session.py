@@ -20,8 +20,8 @@ from rig.durable import PRIVATE, write_atomic
 from rig.errors import UserError
 from rig.planning.plan import SubsetPlan, from_json, to_json
 from rig.protocol import actions as act
-from rig.protocol.codes import Timers
-from rig.protocol.datagram import MAX_PAYLOAD, Scalar, canonical
+from rig.protocol.codes import META_MAX, Timers
+from rig.protocol.datagram import Scalar, canonical
 from rig.protocol.display import DisplayConfig, DisplayCore, OperatorCommand, Phase, Subset
 from rig.protocol.journal import JournalCorrupt
 from rig.protocol.journal_file import JournalFile
@@ -39,7 +39,7 @@ def subset_of(plan: SubsetPlan) -> Subset:
     """The plan as the protocol sees it; metadata holds allow-listed, pseudonymous fields only.
 
     Raises:
-        UserError: a key is too long for one datagram.
+        UserError: META_TOO_BIG, a key is too long to be sent at all.
     """
     metadata = []
     for item in plan.items:
@@ -54,9 +54,10 @@ def subset_of(plan: SubsetPlan) -> Subset:
             "session": plan.session,
         }
         raw = canonical(values)
-        if len(raw) > MAX_PAYLOAD:
+        if len(raw) > META_MAX:
             raise UserError(
-                f"x-ray {item.index}: its key is too long ({len(raw)} bytes of metadata)"
+                f"x-ray {item.index}: its key is too long ({len(raw)} bytes of metadata, at most "
+                f"{META_MAX} can be sent: META_TOO_BIG); shorten it and load the plan again"
             )
         metadata.append(raw)
     return Subset(
@@ -190,6 +191,7 @@ class Session:
         if self._closed:
             return
         self._closed = True
+        self.shell.run(self.core.bye(self.shell.now))
         self.shell.close()
         for task in self._tasks:
             task.cancel()

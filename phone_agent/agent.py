@@ -103,6 +103,7 @@ class PhoneAgent:
     def _close(self, transport: asyncio.BaseTransport | None) -> None:
         self._camera.cancel()
         if self._shell is not None:
+            self._shell.run(self._require_core().bye(self._shell.now))
             self._shell.close()
         if transport is not None:
             transport.close()
@@ -120,6 +121,7 @@ class PhoneAgent:
             hosts=self._config.pairing.hosts,
             camera=str(probe.get("backend", self._camera.name)),
             camera_size=(int(probe.get("w", 0)), int(probe.get("h", 0))),
+            campaign=bytes.fromhex(self._config.pairing.campaign_id),
             timers=self._timers,
         )
         core = PhoneCore(config, self._journal.records, self._config.pairing.psk, os.urandom)
@@ -260,6 +262,8 @@ class PhoneAgent:
             if event.expected is not None or event.got is not None:
                 detail = f" (expected {event.expected}, got {event.got})"
             self._status.aborted(code_name(event.code), event.why + detail, event.abort_id.hex())
+        elif isinstance(event, act.PeerLost):
+            self._status.note("closed", "the display was stopped; knocking until it is back")
         elif isinstance(event, act.Rearmed):
             self._status.note("rearmed", f"re-armed by the operator: {event.abort_id.hex()}")
         elif isinstance(event, act.Completed):
@@ -312,8 +316,10 @@ class PhoneAgent:
     def _leave_when_uploaded(self) -> None:
         if self._uploads is not None:
             self._uploads.wait()
-        # The display may ask once more whether the subset is finished: stay a moment to answer.
-        time.sleep(2 * self._timers.rto_max)
+        # The display asks until it has heard the answer: it has once it has been silent a while.
+        core, shell = self._require_core(), self._require_shell()
+        while shell.now - (core.link_age_since or 0.0) < 3 * self._timers.rto_max:
+            time.sleep(0.25)
         self._loop.call_soon_threadsafe(self.stop)
 
     def _require_core(self) -> PhoneCore:

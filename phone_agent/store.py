@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import final
 
 from phone_agent.files import check_name, sha256_file, sync_file, sync_folder, write_synced
+from rig.protocol.failpoint import hit
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _PHOTO, _SIDECAR = ".jpg", ".json"
@@ -108,6 +109,7 @@ class PhotoStore:
         target = self.photo_path(final_name)
         with _room(self.folder):
             self.put_sidecar(final_name, sidecar)
+            hit("after_sidecar")
             try:
                 sync_file(staging)
             except FileNotFoundError as error:
@@ -147,11 +149,13 @@ class PhotoStore:
             sync_file(target)
             source.unlink()
         else:
+            hit(f"after_reserve_{target.suffix[1:]}")
             try:
                 source.replace(target)
             except OSError:  # nothing wider: after a success the name is the photo's
                 target.unlink()
                 raise
+            hit(f"after_rename_{target.suffix[1:]}")
         sync_folder(target.parent)
         sync_folder(source.parent)
 
@@ -201,6 +205,7 @@ class PhotoStore:
     def _set_aside(self, paths: list[Path]) -> list[str]:
         for path in paths:
             path.replace(_unused(self.quarantined, path.name))
+            hit("after_set_aside")
         # The new name first: a crash may leave the file under both names, never under none.
         for folder in (self.quarantined, *sorted({path.parent for path in paths})) if paths else ():
             sync_folder(folder)

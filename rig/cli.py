@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "verify": "check optically that a photo shows an x-ray",
     "dataset": "build, describe and check datasets",
     "synthesize": "make digital and spatial twins of x-rays",
+    "simulate": "what a bad network, camera or disk would do to a night of capturing",
 }
 """Command -> one line of help. Each is a module of `rig.commands` with a `register`."""
 

@@ -140,7 +140,7 @@ class Connected:
 
 @dataclass(frozen=True)
 class PeerLost:
-    """Nothing valid heard for *seconds*."""
+    """Nothing valid heard for *seconds*; 0: the other side said BYE."""
 
     seconds: float
 

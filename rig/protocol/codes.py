@@ -125,6 +125,10 @@ DEFAULT_PORT = 47911
 MAX_DATAGRAM = 1200
 REPLAY_WINDOW = 64
 META_MAX = 64 * 1024
+PN_MAX = 2**32 - 1
+"""The last packet number; none is used twice."""
+PN_WORN = PN_MAX - 2**20
+"""From here on a connection is to be replaced: a second's notice at a million a second."""
 FREE_MIN = 256 * 1024 * 1024
 """Bytes that must stay free on the phone."""
 BATTERY_MIN = 15

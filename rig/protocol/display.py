@@ -6,29 +6,27 @@ photo was complete, so the display decides: a DONE record, durable before the ne
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
 
 from rig.protocol import actions as act
-from rig.protocol.actions import LocalProtocolError, Output, WrongCommand
-from rig.protocol.codes import Code, Flag, MessageType, code_name, is_pause
+from rig.protocol.actions import LocalProtocolError, Output
+from rig.protocol.codes import Code, MessageType, code_name, is_pause
 from rig.protocol.datagram import BadDatagram, Datagram, Scalar, parse_payload
 from rig.protocol.display_base import DisplayConfig, Exposure, Phase
-from rig.protocol.display_handshake import DisplayHandshake
 from rig.protocol.display_ledger import Subset, checked_result, done_record
+from rig.protocol.display_operator import DisplayOperator, OperatorCommand
 from rig.protocol.endpoint import Rng
 from rig.protocol.journal import Record
 from rig.protocol.payload import hex_field, number_field
+from rig.protocol.transitions import Trigger
 
-__all__ = ["DisplayConfig", "DisplayCore", "Phase", "Subset"]
+__all__ = ["DisplayConfig", "DisplayCore", "OperatorCommand", "Phase", "Subset"]
 
-OperatorCommand = Literal["pause", "resume", "abort", "rearm"]
 _WAIT_POLL = 0.25
 
 
-class DisplayCore(DisplayHandshake):
+class DisplayCore(DisplayOperator):
     """One process life of one subset's run. Inputs are methods; each returns outputs in order."""
 
     def __init__(self, cfg: DisplayConfig, journal: Sequence[Record], psk: bytes, rng: Rng) -> None:
@@ -57,16 +55,6 @@ class DisplayCore(DisplayHandshake):
         """The x-ray cannot be shown (unreadable, wrong hash, no screen): pause and say so."""
         return self._input(self._display_failed, why, now)
 
-    def operator(
-        self, command: OperatorCommand, now: float, abort_id: bytes | None = None, why: str = ""
-    ) -> list[Output]:
-        """A person's command.
-
-        Raises:
-            WrongCommand: it makes no sense now; the sentence says why.
-        """
-        return self._input(self._operator, command, now, abort_id, why)
-
     # -- painting ----------------------------------------------------------------------------------
 
     def _connected(self, info: dict[str, Scalar], now: float) -> None:
@@ -75,7 +63,7 @@ class DisplayCore(DisplayHandshake):
 
     def _proceed(self, now: float) -> None:
         """The next step once nothing is under way."""
-        self.phase = Phase.HOLD
+        self._enter(Trigger.PROCEED)
         if self._pause_asked is not None:
             asked, self._pause_asked = self._pause_asked, None
             self._pause(asked.code, asked.why)
@@ -88,10 +76,11 @@ class DisplayCore(DisplayHandshake):
         self._tries += 1
         index = self.ledger.next_index
         self._exposure = Exposure(index, self._attempt, self._rng(8))
-        self.phase = Phase.PAINT
+        self._enter(Trigger.NEXT)
         self._emit(act.Painting(index, self._attempt))
         self._emit(act.Paint(index, self._exposure.token))
         self._after("paint", now, self._timers.paint)
+        self._deliver(index, now)
 
     def _painted(self, token: bytes, surface_sha: bytes, now: float) -> None:
         e = self._exposure
@@ -99,26 +88,14 @@ class DisplayCore(DisplayHandshake):
             return
         e.surface, e.continuous = surface_sha, True
         self._cancel("paint")
-        self.phase = Phase.SETTLE
+        self._enter(Trigger.PAINTED)
         self._after("settle", now, self._timers.settle)
 
     def _settled(self, now: float) -> None:
         e = self._require_exposure()
-        meta = self._subset.meta(e.index)
-        self.phase = Phase.CAPTURE
-        template = Datagram(
-            MessageType.CAPTURE,
-            flags=Flag.LAST if e.index == self._subset.last else Flag.NONE,
-            subset=self._subset.subset,
-            index=e.index,
-            attempt=e.attempt,
-            token=e.token,
-            chain=self.ledger.chain[:8],
-            digest=hashlib.sha256(meta).digest()[:8],
-            payload=meta,
-        )
-        self._after("accept", now, self._timers.accept)
-        self._ask(template, now)
+        self._enter(Trigger.SETTLED)
+        if self._deliver(e.index, now):
+            self._ask_capture(e, now)
 
     def _paint_late(self, now: float) -> None:
         index = self.ledger.next_index
@@ -131,7 +108,7 @@ class DisplayCore(DisplayHandshake):
     def _display_failed(self, why: str, now: float) -> None:
         if self.phase in (Phase.PAINT, Phase.SETTLE):
             self._cancel("paint", "settle")
-            self.phase = Phase.HOLD
+            self._enter(Trigger.NOT_SHOWN)
             self._pause(Code.DISPLAY_TROUBLE, why)
         elif self.phase in (Phase.CHECK, Phase.DOUBT):
             self._pause_asked = act.Paused(Code.DISPLAY_TROUBLE, why)
@@ -149,6 +126,8 @@ class DisplayCore(DisplayHandshake):
         elif d.type == MessageType.ABORT_ACK:
             if self.phase is Phase.ABORTED:
                 self._settle_request()
+        elif d.type == MessageType.BYE:
+            self._on_bye(now)
         elif d.type == MessageType.ARMED:
             self._on_armed(now)
         elif not self._armed or self.phase is Phase.ABORTED:
@@ -159,6 +138,8 @@ class DisplayCore(DisplayHandshake):
             self._on_captured(d, now)
         elif d.type == MessageType.FAILED:
             self._on_failed(d, now)
+        elif d.type == MessageType.META_ACK:
+            self._on_meta_ack(d, now)
         elif d.type == MessageType.FINISHED:
             self._on_finished(d)
 
@@ -196,7 +177,11 @@ class DisplayCore(DisplayHandshake):
         if d.code == Code.WAIT_CAMERA:
             self._wait_for_camera(e, now)
             return
+        if d.code == Code.NEED_META:
+            self._need_metadata(e, d, now)
+            return
         self._after("request", now, self._timers.poll)
+        self._deliver(e.index + 1, now)
         if not e.accepted:
             e.accepted = True
             self._emit(act.Accepted(e.index, e.attempt))
@@ -243,7 +228,7 @@ class DisplayCore(DisplayHandshake):
         e.result, e.result_pn = result, d.pn
         self._settle_request()
         self._cancel("accept")
-        self.phase = Phase.CHECK
+        self._enter(Trigger.CAPTURED)
         self._emit(act.CheckSurface(e.token))
         self._after("paint", now, self._timers.paint)
 
@@ -291,6 +276,7 @@ class DisplayCore(DisplayHandshake):
         if phase is Phase.DOUBT:
             self._arm("commit", now)
             return
+        self._end_handshake()  # the phone is alive; a READY from before this decision is void
         self._ack(e.result_pn, now)
         self._proceed(now)
 
@@ -309,7 +295,7 @@ class DisplayCore(DisplayHandshake):
     # -- the end -----------------------------------------------------------------------------------
 
     def _finish(self, now: float) -> None:
-        self.phase = Phase.FINISH
+        self._enter(Trigger.ALL_DECIDED)
         template = Datagram(
             MessageType.FINISH,
             subset=self._subset.subset,
@@ -333,63 +319,10 @@ class DisplayCore(DisplayHandshake):
         self._append([record], self._completed)
 
     def _completed(self, now: float) -> None:
-        self.phase = Phase.COMPLETE
+        self._enter(Trigger.FINISHED)
         self._cancel("watch")
         self._emit(act.Blank("subset complete"))
         self._emit(act.Completed(self._subset.count, self.ledger.chain))
-
-    # -- the operator ------------------------------------------------------------------------------
-
-    def _operator(
-        self, command: OperatorCommand, now: float, abort_id: bytes | None, why: str
-    ) -> None:
-        if command == "rearm":
-            self._operator_rearm(abort_id, now)
-        elif self.phase in (Phase.COMPLETE, Phase.ABORTED):
-            raise WrongCommand(f"the session is {self.phase.value}; {command} changes nothing")
-        elif command == "abort":
-            self._abort(Code.OPERATOR, why or "the operator aborted", None, None)
-        elif command == "pause":
-            self._operator_pause(why or "the operator paused")
-        else:
-            self._operator_resume(now)
-
-    def _operator_pause(self, why: str) -> None:
-        if self.phase in (Phase.CAPTURE, Phase.CHECK, Phase.DOUBT):
-            self._pause_asked = act.Paused(Code.OPERATOR_PAUSE, why)
-            return
-        if self.phase in (Phase.PAINT, Phase.SETTLE):
-            self._cancel("paint", "settle")
-            self.phase = Phase.HOLD
-        self._pause(Code.OPERATOR_PAUSE, why)
-
-    def _operator_resume(self, now: float) -> None:
-        if self.paused is None and self._pause_asked is None:
-            raise WrongCommand("the session is not paused")
-        self.paused = self._pause_asked = None
-        self._tries = self._failures = 0
-        self._emit(act.Resumed())
-        if self._connection is not None:
-            self._connection.last_heard = now
-        if self.phase is Phase.HOLD and self._armed:
-            self._proceed(now)
-        elif self.phase is Phase.CAPTURE:
-            self._require_exposure().waiting_since = 0.0
-            self._retransmit(now)
-
-    def _operator_rearm(self, abort_id: bytes | None, now: float) -> None:
-        latch = self.ledger.latch
-        if latch is None:
-            raise WrongCommand("no abort is latched")
-        if abort_id != latch.abort_id:
-            raise WrongCommand(
-                f"the abort that is latched is {latch.abort_id.hex()}; look at its reason again"
-            )
-        self._rearm = abort_id
-        self._exposure = None
-        self._settle_request()
-        self._end_handshake()
-        self._seek(now)
 
     def _require_exposure(self) -> Exposure:
         if self._exposure is None:

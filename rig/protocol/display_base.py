@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 
 from rig.protocol import actions as act
 from rig.protocol.actions import Addr, LocalProtocolError
@@ -15,23 +14,9 @@ from rig.protocol.endpoint import Connection, Endpoint, Outstanding, Rng
 from rig.protocol.journal import Record
 from rig.protocol.keys import boot_key
 from rig.protocol.payload import WHY_SIZE, clip
+from rig.protocol.transitions import DISPLAY, Phase, Trigger
 
-
-class Phase(Enum):
-    """Where the display stands (section 5)."""
-
-    IDLE = "idle"
-    HELLO = "hello"  # looking for the phone
-    DOUBT = "doubt"  # reading the surface back before deciding about a photo in doubt
-    ARM = "arm"
-    PAINT = "paint"
-    SETTLE = "settle"
-    CAPTURE = "capture"
-    CHECK = "check"  # reading the surface back before deciding
-    HOLD = "hold"  # paused between captures
-    FINISH = "finish"
-    COMPLETE = "complete"
-    ABORTED = "aborted"
+__all__ = ["DisplayBase", "DisplayConfig", "Exposure", "Phase"]
 
 
 @dataclass
@@ -79,6 +64,13 @@ class DisplayBase(Endpoint):
         self._cleared = b""
         self._on_timer["request"] = self._retransmit
 
+    def _enter(self, trigger: Trigger) -> None:
+        """Move to the phase that *trigger* leads to; the only place where the phase changes."""
+        after = DISPLAY.get((self.phase, trigger))
+        if after is None:
+            raise LocalProtocolError(f"{trigger.name} leads nowhere from {self.phase.name}")
+        self.phase = after
+
     # -- requests ----------------------------------------------------------------------------------
 
     def _ask(self, template: Datagram, now: float) -> None:
@@ -118,10 +110,10 @@ class DisplayBase(Endpoint):
             "k": "ABORT", "id": abort_id.hex(), "code": int(code), "why": why,
             "exp": expected, "got": got, "by": "phone" if adopted else "display",
         }  # fmt: skip
-        self.phase = Phase.ABORTED
+        self._enter(Trigger.ABORT)
         self.paused = self._pause_asked = None
         self._settle_request()
-        self._cancel("settle", "paint", "accept")
+        self._cancel("settle", "paint", "accept", "meta")
         self.ledger.apply(record)
         self._append([record], self._latched)
 

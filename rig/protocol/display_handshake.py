@@ -14,7 +14,7 @@ from functools import partial
 from rig.protocol import actions as act
 from rig.protocol import display_messages as messages
 from rig.protocol.actions import Addr, Output
-from rig.protocol.codes import Code, MessageType, code_name
+from rig.protocol.codes import Code, MessageType
 from rig.protocol.datagram import (
     BadDatagram,
     Datagram,
@@ -29,6 +29,7 @@ from rig.protocol.endpoint import Connection, Rng
 from rig.protocol.journal import Record
 from rig.protocol.keys import connection_keys
 from rig.protocol.payload import hex_field, number_field
+from rig.protocol.transitions import Trigger
 
 _DEAF = frozenset({Phase.IDLE, Phase.COMPLETE, Phase.ABORTED})
 """Phases in which a phone's knocking changes nothing."""
@@ -63,6 +64,7 @@ class DisplayHandshake(DisplayBase, ABC):
         self._exposure: Exposure | None = None
         self._on_timer["hello"] = self._send_hello
         self._on_timer["watch"] = self._watch
+        self._on_timer["bye"] = self._tell_bye
 
     # -- inputs ------------------------------------------------------------------------------------
 
@@ -96,11 +98,11 @@ class DisplayHandshake(DisplayBase, ABC):
 
     def _start(self, now: float) -> None:
         if self.ledger.complete:
-            self.phase = Phase.COMPLETE
+            self._enter(Trigger.WAS_COMPLETE)
             self._emit(act.Completed(self._subset.count, self.ledger.chain))
         elif self.ledger.latch is not None:
             latch = self._latch()
-            self.phase = Phase.ABORTED
+            self._enter(Trigger.WAS_ABORTED)
             self._emit(act.Blank(f"ABORTED: {latch.why}"))
             self._emit(latch)
         elif self.ledger.begun:
@@ -118,7 +120,7 @@ class DisplayHandshake(DisplayBase, ABC):
 
     def _seek(self, now: float) -> None:
         """Look for the phone: at its last address, or wait until it knocks."""
-        self.phase = Phase.HELLO
+        self._enter(Trigger.SEEK)
         self._armed = False
         if self._connection is not None:
             self._connection.last_heard = now  # the silence so far was nobody's fault
@@ -152,7 +154,7 @@ class DisplayHandshake(DisplayBase, ABC):
         if self._armed and boot == self._boot and self._connection is not None:
             if addr != self._connection.addr:
                 self._connection.hint(addr)
-            if not self._silent(now):
+            if not self._replaceable(now):
                 return
         self._peer = addr
         if not self._nonce_d:
@@ -170,7 +172,7 @@ class DisplayHandshake(DisplayBase, ABC):
         boot = hex_field(ready, "boot_id", 8)
         if d.subset != self._subset.subset or boot in self._superseded or self.phase in _DEAF:
             return
-        if self._armed and boot == self._boot and not self._silent(now):
+        if self._armed and boot == self._boot and not self._replaceable(now):
             self._end_handshake()  # the knock was a replay: the phone we know is alive
             return
         keys = connection_keys(self._psk, self._nonce_d, hex_field(ready, "nonce_p", 16))
@@ -189,11 +191,16 @@ class DisplayHandshake(DisplayBase, ABC):
         self._boot, self._armed, self._info = boot, False, ready
         if self._connection is None or self._connection.conn_id != keys.conn_id:
             self._connection = Connection(keys.conn_id, keys.d2p, keys.p2d, addr, now, self._timers)
+        elif addr != self._connection.addr:
+            # The phone moved between READY and ARM: nothing else would ever tell this connection.
+            self._connection.hint(self._connection.addr)
+            self._connection.addr = addr
         self._connection.last_heard = now
         self._settle_request()
-        self._cancel("hello", "settle", "paint", "accept")
-        if d.code:
-            self._abort(d.code, f"the phone refused: {code_name(d.code)}")
+        self._cancel("hello", "settle", "paint", "accept", "meta")
+        refusal = messages.refusal(d, ready)
+        if refusal is not None:
+            self._abort(*refusal)
             return
         try:
             self._decide(ready, now)
@@ -254,7 +261,7 @@ class DisplayHandshake(DisplayBase, ABC):
             self._arm("void", now)
             return
         e.result = messages.doubtful_result(ready)
-        self.phase = Phase.DOUBT
+        self._enter(Trigger.DOUBTED)
         self._emit(act.CheckSurface(e.token))
         self._after("paint", now, self._timers.paint)
 
@@ -270,7 +277,7 @@ class DisplayHandshake(DisplayBase, ABC):
     # -- ARM ---------------------------------------------------------------------------------------
 
     def _arm(self, resolution: str, now: float) -> None:
-        self.phase = Phase.ARM
+        self._enter(Trigger.RESOLVED)
         template = messages.arm(self._subset, self.ledger, self._view, resolution, self._rearm)
         self._ask(template, now)
 
@@ -288,7 +295,7 @@ class DisplayHandshake(DisplayBase, ABC):
         self._rearm = b""
         for record in records:
             self.ledger.apply(record)
-        self.phase = Phase.HOLD
+        self._enter(Trigger.ARMED)
         self._append(records, partial(self._connected, self._info))
 
     def _connected(self, info: dict[str, Scalar], now: float) -> None:
@@ -300,10 +307,27 @@ class DisplayHandshake(DisplayBase, ABC):
         )
         self._proceed(now)
 
-    def _silent(self, now: float) -> bool:
-        """Whether a phone that knocks has forgotten our connection: another display took it."""
+    def _replaceable(self, now: float) -> bool:
+        """Whether our phone may be armed anew: it was silent, or packet numbers run out."""
         connection = self._connection
-        return connection is not None and now - connection.last_heard >= self._timers.dead_peer
+        if connection is None:
+            return False
+        return connection.worn or now - connection.last_heard >= self._timers.dead_peer
+
+    def _peer_connection(self) -> Connection | None:
+        return self._connection
+
+    def _on_bye(self, now: float) -> None:
+        """The phone agent was stopped. The x-ray stays; its next life, or this one, will knock."""
+        if self._connection is not None:
+            self._connection.closed = True
+        self._armed = False
+        self._after("bye", now, 0.0)
+
+    def _tell_bye(self, now: float) -> None:
+        if self.phase not in (Phase.IDLE, Phase.COMPLETE) and not self._lost:
+            self._lost = True
+            self._emit(act.PeerLost(0.0))
 
     def _end_handshake(self) -> None:
         self._nonce_d = b""
@@ -331,11 +355,14 @@ class DisplayHandshake(DisplayBase, ABC):
         connection = self._connection
         if connection is None or connection.conn_id != conn_id:
             return
+        silent = now - connection.last_heard
         d = connection.open(data, addr, now)
         if d is None:
             return
+        if silent >= self._timers.knock and self._request is not None:
+            self._after("request", now, 0.0)  # it sat in its back-off while nobody was there
         self._peer = connection.addr
-        if self._lost:
+        if self._lost and not connection.closed:
             self._lost = False
             self._emit(act.PeerBack())
         try:
@@ -352,7 +379,9 @@ class DisplayHandshake(DisplayBase, ABC):
         connection = self._connection
         if connection is None:
             return
-        if now - connection.last_sent >= self._timers.ping and self._armed:
+        if self._armed and connection.worn and not self._nonce_d:
+            self._begin_handshake(now)
+        if now - connection.last_sent >= self._timers.ping and self._armed and not connection.dead:
             pn, data = connection.seal(Datagram(MessageType.PING), now)
             self._emit(act.SendDatagram(data, connection.target(pn)))
         silent = now - connection.last_heard

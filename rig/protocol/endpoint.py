@@ -17,7 +17,7 @@ from rig.protocol.actions import (
     SendDatagram,
     WrongCommand,
 )
-from rig.protocol.codes import Timers
+from rig.protocol.codes import PN_MAX, PN_WORN, MessageType, Timers
 from rig.protocol.datagram import BadDatagram, Datagram, decode, encode
 from rig.protocol.journal import Record
 from rig.protocol.window import ReplayWindow, RoundTrip
@@ -37,11 +37,23 @@ class Connection:
         self.other: Addr | None = None
         self.last_heard = now
         self.last_sent = now
+        self.closed = False
+        """The other side said BYE: nobody is there to send to."""
         self.round_trip = RoundTrip(timers)
         self._out_key = out_key
         self._in_key = in_key
         self._pn = 0
         self._window = ReplayWindow()
+
+    @property
+    def worn(self) -> bool:
+        """Whether packet numbers of either direction run out, so that a new handshake is due."""
+        return max(self._pn, self._window.highest) >= PN_WORN
+
+    @property
+    def dead(self) -> bool:
+        """Whether nothing can be sent any more: closed, or no packet number is left."""
+        return self.closed or self._pn >= PN_MAX
 
     def seal(self, template: Datagram, now: float) -> tuple[int, bytes]:
         """Packet number and bytes of *template* as this connection's next transmission."""
@@ -176,7 +188,20 @@ class Endpoint:
         for name in names:
             self._deadlines.pop(name, None)
 
+    def _peer_connection(self) -> Connection | None:
+        """The connection that a BYE goes to."""
+        return None
+
+    def bye(self, now: float) -> list[Output]:
+        """Stop gracefully: the other side need not wait for silence. It decides nothing."""
+        connection = self._peer_connection()
+        if connection is not None:
+            self._send(connection, Datagram(MessageType.BYE), now)
+        return self._flush()
+
     def _send(self, connection: Connection, template: Datagram, now: float) -> None:
+        if connection.dead:
+            return
         _, data = connection.seal(template, now)
         self._emit(SendDatagram(data, connection.addr))
 
@@ -184,6 +209,8 @@ class Endpoint:
         self, connection: Connection, message: Outstanding, timer: str, now: float
     ) -> None:
         """Send *message* (again) and set the timer that will send it once more."""
+        if connection.dead:
+            return  # whoever connects next asks anew
         pn, data = connection.seal(message.template, now)
         message.pns.add(pn)
         self._emit(SendDatagram(data, connection.target(message.losses)))

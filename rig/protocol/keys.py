@@ -106,7 +106,7 @@ def parse_pairing(url: str) -> Pairing:
     return Pairing(
         psk=_psk(query.get("k", "")),
         hosts=_hosts(query.get("h", "")),
-        campaign_id=query.get("r", ""),
+        campaign_id=_campaign(query.get("r", "")),
         upload_url=query.get("u", ""),
         upload_token=query.get("t", ""),
     )
@@ -126,13 +126,20 @@ def _psk(text: str) -> bytes:
     return psk
 
 
+def _campaign(text: str) -> str:
+    if text and (len(text) != 16 or set(text) - set("0123456789abcdef")):
+        raise BadPairing("the pairing's campaign is damaged; copy the whole line again")
+    return text
+
+
 def _hosts(text: str) -> tuple[tuple[str, int], ...]:
     hosts = []
     for part in filter(None, text.split(",")):
         host, colon, port = part.rpartition(":")
-        if not host or not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+        number = int(port) if port.isdecimal() and len(port) <= 5 else 0
+        if not host or not colon or not 0 < number < 65536:
             raise BadPairing(f"the pairing names the host {part!r}, which is not ADDRESS:PORT")
-        hosts.append((host.strip("[]"), int(port)))
+        hosts.append((host.strip("[]"), number))
     if not hosts:
         raise BadPairing("the pairing names no host")
     return tuple(hosts)

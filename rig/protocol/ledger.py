@@ -8,20 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from rig.protocol.chain import chain_next, chain_start
 from rig.protocol.journal import JournalCorrupt, Record
+from rig.protocol.transitions import SHOT, ShotState
 
-
-class ShotState(Enum):
-    """Where an exposure stands."""
-
-    INTENT = "intent"
-    STORED = "stored"
-    COMMITTED = "committed"
-    VOID = "void"
-    FAILED = "failed"
+__all__ = ["Latch", "PhoneLedger", "Run", "Shot", "ShotState"]
 
 
 @dataclass(frozen=True)
@@ -142,7 +134,7 @@ class PhoneLedger:
         run, key = self._run(), _key(r)
         run.shots[key] = Shot(
             *key,
-            state=ShotState.INTENT,
+            state=_after(run.shots.get(key), "INTENT"),
             token=bytes.fromhex(str(r["tok"])),
             meta_sha=bytes.fromhex(str(r["meta"])),
         )
@@ -154,7 +146,7 @@ class PhoneLedger:
             raise ValueError("stored without intent")
         run.shots[key] = replace(
             run.shots[key],
-            state=ShotState.STORED,
+            state=_after(run.shots[key], "STORED"),
             sha256=bytes.fromhex(str(r["sha"])),
             size=_int(r, "size"),
             name=str(r["name"]),
@@ -171,18 +163,19 @@ class PhoneLedger:
             raise ValueError("commit of a photo that is not in doubt")
         shot = run.shots[key]
         run.chain = run.chain_after(shot)
-        run.shots[key] = replace(shot, state=ShotState.COMMITTED)
+        run.shots[key] = replace(shot, state=_after(shot, "COMMIT"))
         run.in_doubt, run.committed, run.last_attempt = None, run.committed + 1, 0
 
     def _on_void(self, r: Record) -> None:
-        self._end(r, ShotState.VOID)
+        self._end(r, "VOID")
 
     def _on_fail(self, r: Record) -> None:
-        self._end(r, ShotState.FAILED)
+        self._end(r, "FAIL")
 
-    def _end(self, r: Record, state: ShotState) -> None:
+    def _end(self, r: Record, kind: str) -> None:
         run, key = self._any_run(r), _key(r)
         shot = run.shots.get(key)
+        state = _after(shot, kind)
         if shot is None:
             # Refused before any intent (disk, battery): the answer must be repeatable all the same.
             token, meta = bytes.fromhex(str(r["tok"])), bytes.fromhex(str(r["meta"]))
@@ -211,6 +204,8 @@ class PhoneLedger:
         run = self._run()
         if r["count"] != run.committed:
             raise ValueError("finished with another count")
+        if r.get("chain", run.chain.hex()) != run.chain.hex():
+            raise ValueError("finished with another chain")
         run.finished = True
 
     def _run(self) -> Run:
@@ -223,6 +218,14 @@ class PhoneLedger:
         if "camp" in r:
             return self.runs[bytes.fromhex(str(r["camp"])), _int(r, "sub")]
         return self._run()
+
+
+def _after(shot: Shot | None, kind: str) -> ShotState:
+    """The state that a record of *kind* leads *shot* to."""
+    state = SHOT.get((shot.state if shot else None, kind))
+    if state is None:
+        raise ValueError(f"{kind} leads nowhere from {shot.state.name if shot else 'nothing'}")
+    return state
 
 
 def _int(r: Record, key: str) -> int:

@@ -17,17 +17,17 @@ from rig.protocol.codes import (
     FREE_MIN,
     TEMPERATURE_MAX,
     Code,
-    Flag,
     MessageType,
     code_name,
 )
-from rig.protocol.datagram import BadDatagram, Datagram, Scalar, canonical, parse_payload
+from rig.protocol.datagram import Datagram, Scalar, canonical, parse_payload
 from rig.protocol.endpoint import Connection, Outstanding, Rng
 from rig.protocol.journal import Record
-from rig.protocol.ledger import Run, Shot, ShotState
+from rig.protocol.ledger import Shot, ShotState
 from rig.protocol.names import BadPhotoName, PhotoName, encode_name
 from rig.protocol.phone_base import PhoneConfig, committed_event
-from rig.protocol.phone_handshake import PhoneHandshake
+from rig.protocol.phone_messages import accepted, captured, failed
+from rig.protocol.phone_metadata import PhoneMetadata
 from rig.protocol.verdict import Contradiction, Expose, Repeat, Stale, Wait, judge_capture
 
 __all__ = ["PhoneConfig", "PhoneCore"]
@@ -39,7 +39,7 @@ _WHY_NOT = {
 }
 
 
-class PhoneCore(PhoneHandshake):
+class PhoneCore(PhoneMetadata):
     """One process life of the phone agent. Inputs are methods; each returns outputs in order."""
 
     def __init__(self, cfg: PhoneConfig, journal: Sequence[Record], psk: bytes, rng: Rng) -> None:
@@ -72,6 +72,8 @@ class PhoneCore(PhoneHandshake):
             self._on_abort(connection, d, now)
         elif connection is not self._live:
             return  # only an ARM makes a candidate the live connection
+        elif d.type == MessageType.BYE:
+            self._on_bye(connection, now)
         elif d.type in (MessageType.ACK, MessageType.ABORT_ACK):
             if self._con is not None and d.ack_pn in self._con.pns:
                 self._settle_con()
@@ -81,6 +83,8 @@ class PhoneCore(PhoneHandshake):
             self._send_abort(connection, now)
         elif d.type == MessageType.CAPTURE:
             self._on_capture(connection, d, now)
+        elif d.type == MessageType.META_PART:
+            self._on_meta_part(connection, d, now)
         elif d.type == MessageType.FINISH:
             self._on_finish(connection, d, now)
 
@@ -117,7 +121,7 @@ class PhoneCore(PhoneHandshake):
             self._abort(Code.CHAIN_MISMATCH, why, None, None)
             return
         self._apply(records)
-        finish: Record = {"k": "FINISH", "count": run.committed}
+        finish: Record = {"k": "FINISH", "count": run.committed, "chain": run.chain.hex()}
         self._apply([finish])
         self._settle_con()
         if doubtful is not None:
@@ -141,20 +145,20 @@ class PhoneCore(PhoneHandshake):
             why = f"armed for subset {run.subset}, asked for subset {d.subset}"
             self._abort(Code.INDEX_MISMATCH, why, run.expected, d.index)
             return
-        meta_sha = hashlib.sha256(d.payload).digest()
-        if meta_sha[:8] != d.digest:
-            raise BadDatagram("the metadata does not fit its digest")
+        whole = self._with_metadata(d)
         verdict = judge_capture(run, d, busy=self._camera is not None)
         if isinstance(verdict, Repeat):
             self._answer_again(connection, d, verdict.shot, now)
         elif isinstance(verdict, Stale):
-            self._send(connection, _failed(d, Code.STALE), now)
+            self._send(connection, failed(d, Code.STALE), now)
         elif isinstance(verdict, Wait):
-            self._send(connection, _accepted(d, Code.WAIT_CAMERA), now)
+            self._send(connection, accepted(d, Code.WAIT_CAMERA), now)
         elif isinstance(verdict, Contradiction):
             self._abort(verdict.code, verdict.why, verdict.expected, d.index)
+        elif whole is None:
+            self._send(connection, accepted(d, Code.NEED_META), now)
         else:
-            self._expose(connection, d, verdict, meta_sha)
+            self._expose(connection, whole, verdict, hashlib.sha256(whole.payload).digest())
 
     def _expose(
         self, connection: Connection, d: Datagram, verdict: Expose, meta_sha: bytes
@@ -197,7 +201,7 @@ class PhoneCore(PhoneHandshake):
 
     def _shutter(self, connection: Connection, d: Datagram, now: float) -> None:
         run = self._run()
-        self._send(connection, _accepted(d, Code.EXPOSING), now)
+        self._send(connection, accepted(d, Code.EXPOSING), now)
         self._emit(act.Accepted(d.index, d.attempt))
         self._camera = Ticket(run.subset, d.index, d.attempt, self.boot_id)
         staging = f"{d.index}.{d.attempt}.{self.boot_id.hex()}.part"
@@ -207,11 +211,11 @@ class PhoneCore(PhoneHandshake):
     def _answer_again(self, connection: Connection, d: Datagram, shot: Shot, now: float) -> None:
         if shot.state is ShotState.INTENT:
             writing = self._storing is not None
-            self._send(connection, _accepted(d, Code.WRITING if writing else Code.EXPOSING), now)
+            self._send(connection, accepted(d, Code.WRITING if writing else Code.EXPOSING), now)
         elif shot.state in (ShotState.STORED, ShotState.COMMITTED):
-            self._send(connection, _captured(self._run(), shot, d.pn), now)
+            self._send(connection, captured(self._run(), shot, d.pn), now)
         else:
-            self._send(connection, _failed(d, shot.code), now)
+            self._send(connection, failed(d, shot.code), now)
 
     def _camera_late(self, now: float) -> None:
         """The camera has had its time; the exposure fails, the camera stays busy until it ends."""
@@ -299,7 +303,7 @@ class PhoneCore(PhoneHandshake):
     def _tell_captured(self, index: int, attempt: int, now: float) -> None:
         shot = self._run().shots[index, attempt]
         self._emit(act.PhotoStored(index, attempt, shot.name))
-        self._tell(_captured(self._run(), shot, 0), now)
+        self._tell(captured(self._run(), shot, 0), now)
 
     def _tell_failed(self, index: int, attempt: int, now: float) -> None:
         run = self._run()
@@ -307,7 +311,7 @@ class PhoneCore(PhoneHandshake):
         request = Datagram(
             MessageType.CAPTURE, subset=run.subset, index=index, attempt=attempt, token=shot.token
         )
-        self._tell(_failed(request, shot.code), now)
+        self._tell(failed(request, shot.code), now)
 
     def _tell(self, message: Datagram, now: float) -> None:
         if self._live is not None and self.ledger.latch is None:
@@ -338,48 +342,3 @@ def _staging(ticket: Ticket) -> str:
 
 def _commit(shot: Shot) -> Record:
     return {"k": "COMMIT", "i": shot.index, "a": shot.attempt}
-
-
-def _accepted(d: Datagram, code: Code) -> Datagram:
-    return Datagram(
-        MessageType.ACCEPTED,
-        ack_pn=d.pn,
-        subset=d.subset,
-        index=d.index,
-        attempt=d.attempt,
-        code=code,
-        token=d.token,
-    )
-
-
-def _captured(run: Run, shot: Shot, ack_pn: int) -> Datagram:
-    # Nanoseconds since 1970 exceed 2^53, the largest integer that every JSON reader keeps exact.
-    payload: dict[str, Scalar] = {
-        "sha256": shot.sha256.hex(), "size": shot.size, "name": shot.name,
-        "t_trigger": str(shot.t_trigger_ns), "t_done": str(shot.t_done_ns),
-        "w": shot.width, "h": shot.height,
-    }  # fmt: skip
-    return Datagram(
-        MessageType.CAPTURED,
-        ack_pn=ack_pn,
-        flags=Flag.CON,
-        subset=run.subset,
-        index=shot.index,
-        attempt=shot.attempt,
-        token=shot.token,
-        digest=shot.sha256[:8],
-        payload=canonical(payload),
-    )
-
-
-def _failed(d: Datagram, code: int) -> Datagram:
-    return Datagram(
-        MessageType.FAILED,
-        ack_pn=d.pn,
-        flags=Flag.CON,
-        subset=d.subset,
-        index=d.index,
-        attempt=d.attempt,
-        code=int(code),
-        token=d.token,
-    )

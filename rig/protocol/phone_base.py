@@ -24,12 +24,14 @@ class PhoneConfig:
         hosts: where to knock.
         camera: name of the camera back end, and its size in pixels if known.
         est_photo_bytes: a guess at a photo's size until real ones are known.
+        campaign: the campaign that the pairing is bound to (8 bytes); empty: any.
     """
 
     hosts: tuple[Addr, ...]
     camera: str = "camera"
     camera_size: tuple[int, int] = (0, 0)
     est_photo_bytes: int = 6_000_000
+    campaign: bytes = b""
     timers: Timers = field(default_factory=Timers)
 
 
@@ -154,6 +156,9 @@ class PhoneBase(Endpoint):
         """Send the unanswered CAPTURED, FAILED or ABORT again."""
         if self._con is not None and self._live is not None:
             self._transmit(self._live, self._con, "con", now)
+
+    def _peer_connection(self) -> Connection | None:
+        return self._live
 
     def _settle_con(self) -> None:
         self._con = None

@@ -20,6 +20,7 @@ from rig.protocol.codes import (
     MessageType,
 )
 from rig.protocol.datagram import (
+    VERSION,
     BadDatagram,
     Datagram,
     Scalar,
@@ -33,8 +34,9 @@ from rig.protocol.endpoint import Connection, Rng
 from rig.protocol.journal import Record
 from rig.protocol.keys import connection_keys
 from rig.protocol.ledger import PhoneLedger, Run, Shot
-from rig.protocol.payload import clip, hex_field, number_field
+from rig.protocol.payload import hex_field, number_field
 from rig.protocol.phone_base import Health, PhoneBase, PhoneConfig, committed_event
+from rig.protocol.phone_messages import condition, standing
 
 _CANDIDATES = 4
 _HELLO_BUCKET = 20
@@ -58,6 +60,7 @@ class PhoneHandshake(PhoneBase, ABC):
         self._boot_pn = 0
         self._hello_tokens, self._hello_at = float(_HELLO_BUCKET), 0.0
         self._on_timer["knock"] = self._knock
+        self._on_timer["bye"] = self._part
 
     # -- inputs ------------------------------------------------------------------------------------
 
@@ -103,8 +106,9 @@ class PhoneHandshake(PhoneBase, ABC):
 
     def _knock(self, now: float) -> None:
         """Say where we are, every second while the display is silent."""
-        if self._live is not None and now < self._live.last_heard + self._timers.knock:
-            self._after("knock", self._live.last_heard, self._timers.knock)
+        live = self._live
+        if live is not None and not live.dead and now < live.last_heard + self._timers.knock:
+            self._after("knock", live.last_heard, self._timers.knock)
             return
         payload: dict[str, Scalar] = {
             "boot_id": self.boot_id.hex(),
@@ -114,11 +118,24 @@ class PhoneHandshake(PhoneBase, ABC):
         knock = Datagram(MessageType.KNOCK, pn=self._boot_pn, payload=canonical(payload))
         data = encode(knock, self._boot_key)
         targets = list(self._cfg.hosts)
-        if self._live is not None and self._live.addr not in targets:
-            targets.append(self._live.addr)
+        if live is not None and live.addr not in targets:
+            targets.append(live.addr)
         for addr in targets:
             self._emit(act.SendDatagram(data, addr))
         self._after("knock", now, self._timers.knock_every)
+
+    def _on_bye(self, connection: Connection, now: float) -> None:
+        """The display was stopped. The timer carries it out, after what came with it."""
+        connection.closed = True
+        self._after("bye", now, 0.0)
+
+    def _part(self, now: float) -> None:
+        """Let go of a connection that was closed, and knock until somebody opens."""
+        if self._live is not None and self._live.closed:
+            self._live = None
+            self._settle_con()
+            self._emit(act.PeerLost(0.0))
+            self._knock(now)
 
     # -- datagrams ---------------------------------------------------------------------------------
 
@@ -163,8 +180,19 @@ class PhoneHandshake(PhoneBase, ABC):
         self._hello_tokens -= 1
         hello = parse_payload(d.payload)
         nonce_d, campaign = hex_field(hello, "nonce_d", 16), hex_field(hello, "campaign_id", 8)
+        code = self._refuse_hello(hello, campaign)
         candidate = self._candidate(nonce_d, addr, now)
-        self._send_ready(candidate, campaign, d.subset, d.pn, now)
+        self._send_ready(candidate, campaign, d.subset, d.pn, now, code=code)
+
+    def _refuse_hello(self, hello: dict[str, Scalar], campaign: bytes) -> Code:
+        """The highest version that both speak must be ours, and the pairing's campaign theirs."""
+        lowest = number_field(hello, "vmin") if "vmin" in hello else VERSION
+        highest = number_field(hello, "vmax") if "vmax" in hello else VERSION
+        if not lowest <= VERSION <= highest:
+            return Code.VERSION
+        if self._cfg.campaign not in (b"", campaign):
+            return Code.CAMPAIGN_MISMATCH
+        return Code.OK
 
     def _candidate(self, nonce_d: bytes, addr: Addr, now: float) -> _Candidate:
         for conn_id, candidate in self._candidates.items():
@@ -182,37 +210,26 @@ class PhoneHandshake(PhoneBase, ABC):
         return candidate
 
     def _send_ready(
-        self, c: _Candidate, campaign: bytes, subset: int, ack_pn: int, now: float
+        self,
+        c: _Candidate,
+        campaign: bytes,
+        subset: int,
+        ack_pn: int,
+        now: float,
+        *,
+        code: Code = Code.OK,
     ) -> None:
         del now
-        run = self.ledger.run(campaign, subset)
-        doubtful = run.doubtful if run else None
-        latch = self.ledger.latch
-        health = self._health
         payload: dict[str, Scalar] = {
             "nonce_d": c.nonce_d.hex(),
             "nonce_p": c.nonce_p.hex(),
             "boot_id": self.boot_id.hex(),
             "campaign_id": campaign.hex(),
-            "committed": run.committed if run else 0,
-            "last_attempt": run.last_attempt if run else 0,
-            "chain": run.chain.hex() if run else "",
-            "aborted_id": latch.abort_id.hex() if latch else None,
-            "aborted_code": latch.code if latch else 0,
-            "aborted_why": clip(latch.why, 160) if latch else "",
-            "aborted_expected": latch.expected if latch else None,
-            "aborted_got": latch.got if latch else None,
-            "free_bytes": min(health.free_bytes, (1 << 53) - 1),
+            "version": VERSION,
             "est_photo_bytes": self._est_photo,
-            "battery_pct": health.battery,
-            "charging": health.charging,
-            "temp_c": None if health.temperature is None else round(health.temperature),
-            "camera": clip(self._cfg.camera, 40),
-            "camera_w": self._cfg.camera_size[0],
-            "camera_h": self._cfg.camera_size[1],
+            **standing(self.ledger.run(campaign, subset), self.ledger.latch),
+            **condition(self._health, self._cfg),
         }
-        if doubtful is not None:
-            payload.update(_doubt(doubtful))
         self._boot_pn += 1
         ready = Datagram(
             MessageType.READY,
@@ -220,6 +237,7 @@ class PhoneHandshake(PhoneBase, ABC):
             pn=self._boot_pn,
             ack_pn=ack_pn,
             subset=subset,
+            code=code,
             payload=canonical(payload),
         )
         self._emit(act.SendDatagram(encode(ready, self._boot_key), c.connection.addr))
@@ -283,6 +301,9 @@ class PhoneHandshake(PhoneBase, ABC):
     ) -> tuple[Code, str] | None:
         first, last = number_field(arm, "first"), number_field(arm, "last")
         manifest = hex_field(arm, "manifest", 32)
+        if self._cfg.campaign not in (b"", hex_field(arm, "campaign_id", 8)):
+            why = "this pairing is bound to another campaign; pair the phone again"
+            return Code.CAMPAIGN_MISMATCH, why
         if not first <= last or not first <= d.index <= last + 1:
             return Code.PROTOCOL, f"armed for index {d.index} outside {first}..{last}"
         if run is not None and (run.first, run.last, run.manifest) != (first, last, manifest):
@@ -361,17 +382,3 @@ def _run_record(campaign: bytes, subset: int, arm: dict[str, Scalar]) -> Record:
         "last": arm["last"], "man": arm["manifest"], "env": str(arm.get("env_id", "")),
         "ses": str(arm.get("session", "")),
     }  # fmt: skip
-
-
-def _doubt(shot: Shot) -> dict[str, Scalar]:
-    return {
-        "in_doubt_index": shot.index,
-        "in_doubt_attempt": shot.attempt,
-        "in_doubt_sha": shot.sha256.hex(),
-        "in_doubt_token": shot.token.hex(),
-        "in_doubt_size": shot.size,
-        "in_doubt_w": shot.width,
-        "in_doubt_h": shot.height,
-        "in_doubt_t0": str(shot.t_trigger_ns),
-        "in_doubt_t1": str(shot.t_done_ns),
-    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rig.protocol.codes import Code
 from rig.protocol.datagram import Datagram
-from rig.protocol.ledger import Run, Shot
+from rig.protocol.ledger import Run, Shot, ShotState
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,9 @@ def _judge_known(known: Shot, d: Datagram, run: Run) -> Verdict:
     if known.meta_sha[:8] != d.digest:
         why = f"index {d.index} attempt {d.attempt} came again with other metadata"
         return Contradiction(Code.META_CONFLICT, run.expected, why)
+    if known.token != d.token and known.state in (ShotState.VOID, ShotState.FAILED):
+        # A late CAPTURE of the display's last life came to nothing; this attempt is merely taken.
+        return Stale()
     if known.token != d.token:
         why = f"index {d.index} attempt {d.attempt} came again for another painting of the screen"
         return Contradiction(Code.TOKEN_MISMATCH, run.expected, why)

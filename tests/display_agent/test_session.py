@@ -68,10 +68,16 @@ def test_metadata_holds_only_pseudonymous_fields(tmp_path: Path) -> None:
     assert parse_payload(subset.meta(2))["index"] == 2
 
 
-def test_a_key_that_fits_no_datagram_is_refused_before_anything_is_shot(tmp_path: Path) -> None:
-    """Metadata beyond one datagram names its index instead of failing in mid-run."""
-    with pytest.raises(UserError, match="x-ray 1: its key is too long"):
-        subset_of(plan_of(tmp_path, 1, key="k" * 1200))
+def test_a_key_that_cannot_be_sent_is_refused_before_anything_is_shot(tmp_path: Path) -> None:
+    """Metadata beyond 64 KiB names its index instead of failing in mid-run."""
+    with pytest.raises(UserError, match=r"x-ray 1: its key is too long .*META_TOO_BIG"):
+        subset_of(plan_of(tmp_path, 1, key="k" * 65536))
+
+
+def test_a_key_that_fits_no_datagram_is_sent_in_parts(tmp_path: Path) -> None:
+    """Beyond one datagram, up to 64 KiB, the protocol brings the metadata over before CAPTURE."""
+    subset = subset_of(plan_of(tmp_path, 1, key="k" * 65000))
+    assert parse_payload(subset.meta(1))["key"] == "k" * 65000
 
 
 def test_a_plan_survives_a_restart(tmp_path: Path) -> None:

@@ -67,6 +67,12 @@ def display_bench() -> Any:
 
 
 @pytest.fixture
+def large_subset() -> Any:
+    """Makes a subset whose metadata exceeds a datagram."""
+    return _peers.large_subset
+
+
+@pytest.fixture
 def observed() -> Any:
     return _wire.Observed
 

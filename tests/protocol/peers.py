@@ -25,6 +25,13 @@ PSK = bytes(range(100, 132))
 M = MessageType
 
 
+def large_subset(count: int = 4, size: int = 2900) -> Subset:
+    """A subset whose every metadata holds a note of *size* bytes: 3 parts by default."""
+    subset = subset_of(count)
+    metadata = [canonical({**parse_payload(meta), "note": "n" * size}) for meta in subset.metadata]
+    return replace(subset, metadata=tuple(metadata))
+
+
 class Bench:
     """One real core, its peer played by hand; the journal is durable at once unless held."""
 

@@ -11,6 +11,7 @@ import pytest
 from rig.protocol.codes import Code, Flag, MessageType
 from rig.protocol.datagram import BadDatagram, Datagram, canonical, decode, encode, peek
 from rig.protocol.keys import boot_key, connection_keys
+from rig.protocol.metadata import Part, encode_part
 
 PSK = bytes(range(32))
 NONCE_D, NONCE_P = bytes(range(16)), bytes(range(16, 32))
@@ -181,6 +182,69 @@ GOLDEN = [
             "000000000000000061626f72742d696400347b226578706563746564223a6e756c6c2c22676f7422"
             "3a6e756c6c2c22776879223a2274686520747269706f642066656c6c227d81600f939338a2f4442a"
             "0e841e70232a"
+        ),
+    ),
+    (
+        "d2p",
+        Datagram(
+            M.META_PART, CONN, pn=5, subset=3, index=8, digest=b"\xee" * 8,
+            payload=encode_part(Part(b"\xee" * 32, 1024, 1040, b'"end":"of it"}..')),
+        ),
+        (
+            "584301114a9fb1bcd459889100000005000000000000000300000008000000000000000000000000"
+            "0000000000000000eeeeeeeeeeeeeeee0038eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
+            "eeeeeeeeeeeeeeeeeeee000004000000041022656e64223a226f66206974227d2e2e2c798a1f9de0"
+            "907c2e6da8212bea9571"
+        ),
+    ),
+    (
+        "p2d",
+        Datagram(
+            M.META_ACK, CONN, pn=5, ack_pn=5, digest=b"\xee" * 8,
+            payload=encode_part(Part(b"\xee" * 32, 1040, 1040)),
+        ),
+        (
+            "584301124a9fb1bcd459889100000005000000050000000000000000000000000000000000000000"
+            "0000000000000000eeeeeeeeeeeeeeee0028eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
+            "eeeeeeeeeeeeeeeeeeee0000041000000410e514c837c194e9a2c13ffb3a436815e2"
+        ),
+    ),
+    (
+        "d2p",
+        Datagram(
+            M.CAPTURE, CONN, pn=6, subset=3, index=9, attempt=1, flags=Flag.META_EXT | Flag.LAST,
+            token=b"token..9", chain=b"chain..9", digest=b"\xee" * 8,
+        ),
+        (
+            "584301064a9fb1bcd45988910000000600000000000000030000000900010a00746f6b656e2e2e39"
+            "636861696e2e2e39eeeeeeeeeeeeeeee000004b5fc3b4b558e131524298b3ef3aaae"
+        ),
+    ),
+    (
+        "p2d",
+        Datagram(
+            M.ACCEPTED, CONN, pn=6, ack_pn=6, subset=3, index=9, attempt=1, code=Code.NEED_META,
+            token=b"token..9",
+        ),
+        (
+            "584301074a9fb1bcd45988910000000600000006000000030000000900010004746f6b656e2e2e39"
+            "000000000000000000000000000000000000f5e254d5f4b22a25f9b876817d73981e"
+        ),
+    ),
+    (
+        "d2p",
+        Datagram(M.BYE, CONN, pn=7),
+        (
+            "584301134a9fb1bcd459889100000007000000000000000000000000000000000000000000000000"
+            "00000000000000000000000000000000000071640dce377e9655f57f4bc21d010204"
+        ),
+    ),
+    (
+        "p2d",
+        Datagram(M.BYE, CONN, pn=7),
+        (
+            "584301134a9fb1bcd459889100000007000000000000000000000000000000000000000000000000"
+            "00000000000000000000000000000000000085992322b921bc33a5ba60f40a38da5f"
         ),
     ),
 ]  # fmt: skip

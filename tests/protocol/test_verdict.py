@@ -92,10 +92,15 @@ def test_a_known_exposure_with_other_metadata_is_a_contradiction(records):
     assert judge(records, 5, 1, digest=WRONG).code is Code.META_CONFLICT
 
 
-@pytest.mark.parametrize("records", [OPEN, FAILED, DOUBT, ONE])
+@pytest.mark.parametrize("records", [OPEN, DOUBT, ONE])
 def test_a_known_exposure_with_another_token_is_a_contradiction(records):
     """The same number for another painting of the screen can only be a defect."""
     assert judge(records, 5, 1, token=WRONG).code is Code.TOKEN_MISMATCH
+
+
+def test_a_number_that_came_to_nothing_in_an_earlier_life_is_merely_taken():
+    """A display that died with CAPTURE in flight cannot know of it: STALE, and it counts on."""
+    assert judge(FAILED, 5, 1, token=WRONG) == Stale()
 
 
 def test_a_higher_attempt_at_the_photo_in_doubt_voids_it():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -9,10 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -27,6 +28,22 @@ from rig.sample import csv_path, data_dir
 PATIENCE = 60.0
 
 
+def _load(name: str) -> ModuleType:
+    """A module beside this one; test folders are no packages."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"system_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_pair = _load("pair")
+_proxy = _load("proxy")
+
+
 def free_port(kind: socket.SocketKind) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -36,11 +53,18 @@ def free_port(kind: socket.SocketKind) -> int:
 class Process:
     """One program of the rig that can be killed and started again with the same words."""
 
-    def __init__(self, name: str, module: str, words: list[str], folder: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        words: list[str],
+        folder: Path,
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.name = name
         self.words = words
         self.log = folder / f"{name}.log"
-        self._command = [sys.executable, "-m", module, *words]
+        self._command = [*prefix, sys.executable, "-m", module, *words]
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self, **environment: str) -> None:
@@ -278,88 +302,31 @@ def tools() -> dict[str, Any]:
     """Helpers that tests of this folder share."""
     return {
         "until": until, "audit_pixels": audit_pixels, "Process": Process, "free_port": free_port,
+        "plan_of": _pair.plan_of,
     }  # fmt: skip
 
 
-class CuttingProxy:
-    """Forwards TCP to a port, and cuts the first *cuts* connections that sent *after* bytes."""
+@pytest.fixture
+def make_pair(tmp_path: Path, tools: dict[str, Any]) -> Iterator[Callable[..., Any]]:
+    """Makes a display agent and a phone agent without a controller; see `Pair`."""
+    made: list[Any] = []
 
-    def __init__(self, target: int, *, cuts: int, after: int) -> None:
-        self._target = target
-        self._after = after
-        self.cuts_left = cuts
-        self.cut = 0
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._server.getsockname()[1])
-        self._closing = False
-        self._threads: list[threading.Thread] = []
-        self._accepting = threading.Thread(target=self._accept, daemon=True)
-        self._accepting.start()
+    def make(count: int, *, name: str = "run", **options: Any) -> Any:
+        made.append(_pair.Pair(tmp_path / name, count, tools, **options))
+        return made[-1]
 
-    def close(self) -> None:
-        self._closing = True
-        with socket.create_connection(("127.0.0.1", self.port)):
-            pass
-        self._accepting.join(10)
-        self._server.close()
-        for thread in self._threads:
-            thread.join(10)
-
-    def _accept(self) -> None:
-        while True:
-            client, _ = self._server.accept()
-            if self._closing:
-                client.close()
-                return
-            thread = threading.Thread(target=self._forward, args=(client,), daemon=True)
-            thread.start()
-            self._threads.append(thread)
-
-    def _forward(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._target)) as server:
-            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
-            back.start()
-            sent = 0
-            while data := _receive(client):
-                sent += len(data)
-                if self.cuts_left > 0 and sent > self._after:
-                    self.cuts_left -= 1
-                    self.cut += 1
-                    break
-                try:
-                    server.sendall(data)
-                except OSError:
-                    break
-            for end in (server, client):
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue
-            back.join(10)
-
-
-def _receive(source: socket.socket) -> bytes:
-    try:
-        return source.recv(16384)
-    except OSError:
-        return b""
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    while data := _receive(source):
-        try:
-            sink.sendall(data)
-        except OSError:
-            return
+    yield make
+    for pair in made:
+        pair.close()
 
 
 @pytest.fixture
-def cutting_proxy() -> Iterator[Callable[..., CuttingProxy]]:
+def cutting_proxy() -> Iterator[Callable[..., Any]]:
     """Makes proxies that cut connections."""
-    made: list[CuttingProxy] = []
+    made: list[Any] = []
 
-    def make(target: int, *, cuts: int, after: int) -> CuttingProxy:
-        made.append(CuttingProxy(target, cuts=cuts, after=after))
+    def make(target: int, *, cuts: int, after: int) -> Any:
+        made.append(_proxy.CuttingProxy(target, cuts=cuts, after=after))
         return made[-1]
 
     yield make

@@ -1,0 +1,320 @@
+"""The phone under the original client: `phone-agent --legacy-listen 4445 --legacy-from IP`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ipaddress
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from phone_agent.cameras import Camera, CameraFault
+from phone_agent.jpeg import inspect, sha256_file
+from phone_agent.status import Status
+from phone_agent.store import PhotoStore, StoreLost
+from rig.protocol import actions as act
+from rig.protocol.codes import Code, Timers, code_name
+from rig.protocol.journal_file import JournalFile
+from rig.protocol.ledger import ShotState
+from rig.protocol.legacy import LEGACY_PORT, SEQ_MAX, WEAKER_PHONE
+from rig.protocol.legacy_phone import LegacyPhoneConfig, LegacyPhoneCore
+from rig.protocol.shell import Shell
+
+JOURNAL = "legacy.journal"
+HELP = "legacy mode (--legacy-listen serves the original CheXpeditor client):\n" + "".join(
+    f"  - {sentence}\n" for sentence in WEAKER_PHONE
+)
+"""What `--help` says of it."""
+_LOOK_EVERY = 5.0
+_HELD = (ShotState.STORED, ShotState.COMMITTED)
+
+
+def add_legacy(parser: argparse.ArgumentParser) -> None:
+    """Add the options of legacy mode."""
+    legacy = parser.add_argument_group("legacy mode")
+    legacy.add_argument(
+        "--legacy-listen",
+        type=int,
+        nargs="?",
+        const=LEGACY_PORT,
+        metavar="PORT",
+        help=f"serve the original client at this UDP port (default {LEGACY_PORT}), without --pair",
+    )
+    legacy.add_argument("--legacy-first", type=int, metavar="N", help="number of the first photo")
+    legacy.add_argument("--legacy-from", metavar="IP", help="the client's address; no other counts")
+    legacy.add_argument("--legacy-rearm", metavar="ID", help="clear the abort with this id")
+
+
+def legacy_problem(args: argparse.Namespace) -> str | None:
+    """A sentence when the options do not fit together or into the folder, else None."""
+    given = [args.legacy_first, args.legacy_from, args.legacy_rearm]
+    if args.legacy_listen is None:
+        if any(value is not None for value in given):
+            return "--legacy-first, --legacy-from and --legacy-rearm belong to --legacy-listen"
+        if args.pair is None:
+            return "--pair URL is needed (or --legacy-listen for the original client)"
+        if (args.dir / JOURNAL).exists():
+            return f"{args.dir} holds photos of a legacy run; give --dir another folder"
+        return None
+    if args.pair is not None or args.upload or args.once:
+        return "--legacy-listen knows no --pair, --upload or --once: the original client has none"
+    if args.legacy_first is None or not 0 <= args.legacy_first <= SEQ_MAX:
+        return f"--legacy-first N is needed, 0 to {SEQ_MAX}: the client's --row_start"
+    if not 0 <= args.legacy_listen < 65536:
+        return f"{args.legacy_listen} is not a UDP port"
+    if args.legacy_from is None or not _is_ipv4(args.legacy_from):
+        return "--legacy-from IP is needed: the address of the computer that shows the x-rays"
+    if (args.dir / "journal").exists():
+        return f"{args.dir} holds photos of a paired run; give --dir another folder"
+    return None
+
+
+@dataclass(frozen=True)
+class LegacyConfig:
+    """What the command line says; *port* 0 takes a free one."""
+
+    folder: Path
+    port: int
+    first: int
+    client: str
+    rearm: bytes | None = None
+
+
+class LegacyAgent:
+    """One run of the phone under the original client, on one event loop.
+
+    Raises:
+        StoreBusy: another agent uses the folder.
+        JournalCorrupt: the journal is damaged before its last record.
+        OSError: the folder cannot be used.
+    """
+
+    def __init__(self, config: LegacyConfig, camera: Camera, status: Status) -> None:
+        self._config = config
+        self._camera = camera
+        self._status = status
+        self._loop = asyncio.get_running_loop()
+        self._stopped: asyncio.Future[int] = self._loop.create_future()
+        self._timers = Timers()
+        self._store = PhotoStore(config.folder)
+        try:
+            self._journal = JournalFile(config.folder / JOURNAL)
+        except BaseException:
+            self._store.close()
+            raise
+        self._shutter = ThreadPoolExecutor(1, thread_name_prefix="camera")
+        self._files = ThreadPoolExecutor(1, thread_name_prefix="files")
+        self._shell: Shell | None = None
+        self._core: LegacyPhoneCore | None = None
+
+    async def run(self) -> int:
+        """Serve until stopped; returns the exit status.
+
+        Raises:
+            WrongCommand: the first number or the abort id does not fit the folder.
+        """
+        transport: asyncio.BaseTransport | None = None
+        look: asyncio.Task[None] | None = None
+        try:
+            config = LegacyPhoneConfig(self._config.first, self._config.client, self._timers)
+            core = LegacyPhoneCore(config, self._journal.records, os.urandom)
+            shell = self._shell = Shell(core, self._journal, self._perform, self._fatal)
+            self._core = core
+            for sentence in WEAKER_PHONE:
+                self._status.warning("guarantees", sentence)
+            missing = self._recover(core)
+            transport, _ = await self._loop.create_datagram_endpoint(
+                lambda: shell, local_addr=self._bind()
+            )
+            shell.run(core.environment(self._store.free_bytes(), shell.now))
+            shell.run(core.start(shell.now, missing, self._config.rearm))
+            look = self._loop.create_task(self._keep_looking(), name="look")
+            self._status.note("ready", self._greeting(transport))
+            return await self._stopped
+        finally:
+            if look is not None:
+                look.cancel()
+                await asyncio.gather(look, return_exceptions=True)
+            self._close(transport)
+            await asyncio.sleep(0)
+
+    def stop(self, status: int = 0) -> None:
+        """End `run`."""
+        if not self._stopped.done():
+            self._stopped.set_result(status)
+
+    def _close(self, transport: asyncio.BaseTransport | None) -> None:
+        self._camera.cancel()
+        if self._shell is not None:
+            self._shell.close()
+        if transport is not None:
+            transport.close()
+        self._shutter.shutdown(wait=True, cancel_futures=True)
+        self._files.shutdown(wait=True)
+        self._journal.close()
+        self._store.close()
+
+    def _bind(self) -> act.Addr:
+        if ipaddress.ip_address(self._config.client).is_loopback:
+            return "127.0.0.1", self._config.port
+        return "0.0.0.0", self._config.port  # noqa: S104 - only one source address is listened to
+
+    def _greeting(self, transport: asyncio.DatagramTransport) -> str:
+        host, port = transport.get_extra_info("sockname")[:2]
+        return (
+            f"the original client at {self._config.client} may send to {host}:{port}; next number "
+            f"{self._require_core().expected}; photos go to {self._store.photos}"
+        )
+
+    def _recover(self, core: LegacyPhoneCore) -> list[str]:
+        """Sort the folder by the journal; returns stored photos that are not there."""
+        runs = core.ledger.runs.values()
+        held = {s.name: s for run in runs for s in run.shots.values() if s.state in _HELD}
+        for name in self._store.missing(held):
+            staged = self._store.find_staged(held[name].sha256)
+            if staged is not None and self._store.sidecar_path(name).is_file():
+                self._store.store(staged, name, self._store.sidecar_path(name).read_bytes())
+        missing = self._store.missing(held)
+        for name in self._store.recover(held):
+            self._status.note("recovered", f"put aside a file that no record knows: {name}")
+        return missing
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            shell = self._require_shell()
+            shell.run(self._require_core().environment(self._store.free_bytes(), shell.now))
+
+    # -- what the core asks ------------------------------------------------------------------------
+
+    def _perform(self, output: act.Output) -> None:
+        if isinstance(output, act.TriggerCamera):
+            shoot = partial(self._shoot, output.staging)
+            self._submit(self._shutter, shoot, partial(self._shot, output.ticket))
+        elif isinstance(output, act.KillCamera):
+            self._camera.cancel()
+        elif isinstance(output, act.StorePhoto):
+            keep = partial(self._keep, output)
+            self._submit(self._files, keep, partial(self._kept, output.ticket))
+        elif isinstance(output, act.Quarantine):
+            self._submit(self._files, partial(self._put_aside, output.name), _nothing)
+        else:
+            self._tell(output)
+
+    def _submit(
+        self, executor: ThreadPoolExecutor, work: Callable[[], Any], then: Callable[[Any], None]
+    ) -> None:
+        def done(future: Future[Any]) -> None:
+            if not future.cancelled() and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(then, future.result())
+
+        executor.submit(work).add_done_callback(done)
+
+    def _shoot(self, staging: str) -> act.Photo | act.CameraFailure:
+        """In the camera thread: one exposure, checked."""
+        path = self._store.staging_path(staging)
+        began = time.time_ns()
+        try:
+            self._camera.shoot(path, self._timers.camera)
+            ended = time.time_ns()
+            info = inspect(path)
+            sha = sha256_file(path)
+            return act.Photo(sha, path.stat().st_size, info.width, info.height, began, ended)
+        except CameraFault as fault:
+            return act.CameraFailure(int(Code[fault.code_name]), fault.sentence)
+        except OSError as error:
+            return act.CameraFailure(int(Code.FS_ERROR), f"{staging}: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001 - a camera must not take the agent with it
+            return act.CameraFailure(int(Code.CAMERA_ERROR), f"{type(error).__name__}: {error}")
+
+    def _shot(self, ticket: act.Ticket, result: act.Photo | act.CameraFailure) -> None:
+        shell = self._require_shell()
+        shell.run(self._require_core().camera_result(ticket, result, shell.now))
+
+    def _keep(self, store: act.StorePhoto) -> act.CameraFailure | None:
+        """In the file thread: the photo under its final name, durably."""
+        try:
+            staging = self._store.staging_path(store.staging)
+            self._store.store(staging, store.final, store.sidecar)
+        except (StoreLost, ValueError) as error:
+            return act.CameraFailure(int(Code.STORE_LOST), str(error))
+        except OSError as error:
+            return act.CameraFailure(int(Code.FS_ERROR), error.strerror or str(error))
+        return None
+
+    def _kept(self, ticket: act.Ticket, failure: act.CameraFailure | None) -> None:
+        shell = self._require_shell()
+        shell.run(self._require_core().photo_stored(ticket, failure, shell.now))
+
+    def _put_aside(self, name: str) -> None:
+        try:
+            self._store.quarantine(name)
+        except OSError as error:
+            self._status.warning("quarantine", f"{name} could not be put aside: {error}")
+
+    def _fatal(self, error: BaseException) -> None:
+        why = f"the journal cannot be written ({error}); free some room and start again"
+        self._status.warning("journal", why)
+        self.stop(1)
+
+    # -- what the person hears ---------------------------------------------------------------------
+
+    def _tell(self, event: act.Output) -> None:
+        if isinstance(event, act.Armed):
+            self._status.note("armed", f"waiting for number {event.index} (legacy mode)")
+        elif isinstance(event, act.PhotoStored):
+            count = self._require_core().expected - self._config.first
+            self._status.note("stored", f"#{event.index}  {event.name}  {count} photos so far")
+        elif isinstance(event, act.ExposureFailed):
+            self._status.warning("failed", f"#{event.index}  {code_name(event.code)}: {event.why}")
+        elif isinstance(event, act.Aborted):
+            detail = "" if event.expected is None else f" (expected {event.expected}"
+            detail += f", got {event.got})" if detail else ""
+            again = f"start the client at row {event.expected}, this agent with --legacy-rearm"
+            self._status.aborted(
+                code_name(event.code), f"{event.why}{detail}; {again}", event.abort_id.hex()
+            )
+        elif isinstance(event, act.Rearmed):
+            self._status.note("rearmed", f"re-armed: {event.abort_id.hex()}")
+
+    def _require_core(self) -> LegacyPhoneCore:
+        if self._core is None:
+            raise RuntimeError("the agent has not been started")
+        return self._core
+
+    def _require_shell(self) -> Shell:
+        if self._shell is None:
+            raise RuntimeError("the agent has not been started")
+        return self._shell
+
+
+def legacy_agent(args: argparse.Namespace, camera: Camera, status: Status) -> LegacyAgent:
+    """The agent that *args* ask for; call `legacy_problem` before.
+
+    Raises:
+        ValueError: the abort id is not hex.
+    """
+    rearm = bytes.fromhex(args.legacy_rearm) if args.legacy_rearm else None
+    return LegacyAgent(
+        LegacyConfig(args.dir, args.legacy_listen, args.legacy_first, args.legacy_from, rearm),
+        camera,
+        status,
+    )
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _nothing(result: Any) -> None:
+    del result

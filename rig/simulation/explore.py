@@ -1,0 +1,258 @@
+"""Exhaustive search over the real protocol cores, breadth first (XCAP/1, proof by enumeration).
+
+`search` visits every state that is reachable within a configuration's bounds, judges every
+transition (`explore_safety`), then searches backwards over the fair steps: from every state that
+was visited a run without further faults must be able to complete (L1).
+
+What a state's key leaves out: the clock (any armed timer may fire at any moment), packet numbers,
+round-trip times and back-off (a datagram can be accepted by its receiver or not), which random
+bytes were drawn (names are numbered by appearance), and words for people. PING, PONG and the
+banner timers are left out. Datagrams that their receiver can never accept again are taken out of
+the network, as if lost. An input and the journal write it asks for are one step, with every way
+to die during it.
+
+    python -m rig.simulation.explore --count 2 --crash 1 --cap 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
+
+from rig.protocol.display import DisplayCore, Phase
+from rig.protocol.phone import PhoneCore
+from rig.simulation.explore_safety import Safety
+from rig.simulation.explore_sides import Maker
+from rig.simulation.explore_state import Budgets, World, acks, alive
+from rig.simulation.explore_world import Rules
+from rig.simulation.virtual import subset_of
+
+_ROOM = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A configuration: x-rays, datagrams in flight, copies of one message among them, faults."""
+
+    count: int = 2
+    cap: int = 2
+    copies: int = 1
+    crash: int = 0
+    camera: int = 0
+    glitch: int = 0
+    wrong: int = 0
+    abort: int = 0
+    silence: int = 0
+    prune: bool = True
+    """Whether datagrams that can never be accepted are taken out (fewer states, same verdicts)."""
+
+    def budgets(self) -> Budgets:
+        """Its faults."""
+        return Budgets(self.crash, self.camera, self.glitch, self.wrong, self.abort, self.silence)
+
+
+@dataclass
+class Found:
+    """What a search found. *exhausted*: every reachable state was visited."""
+
+    bounds: Bounds
+    states: int = 0
+    transitions: int = 0
+    depth: int = 0
+    goals: int = 0
+    stuck: int = 0
+    seconds: float = 0.0
+    exhausted: bool = False
+    wrong: str = ""
+    trace: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """One line of figures, then the trace of what is wrong."""
+        b = self.bounds
+        faults = " ".join(f"{n}={v}" for n, v in b.budgets()._asdict().items() if v)
+        verdict = self.wrong or ("S1-S7 and L1 hold" if self.exhausted else "no fault found")
+        bounded = "exhausted" if self.exhausted else "NOT exhausted"
+        line = (
+            f"N={b.count} in flight<={b.cap} copies<={b.copies} {faults or 'no faults'}: "
+            f"{self.states} states, {self.transitions} transitions, depth {self.depth}, "
+            f"{self.goals} complete, {self.stuck} stuck, {self.seconds:.1f} s, {bounded}: {verdict}"
+        )
+        return "\n".join([line, *(f"  {n:3d}. {s}" for n, s in enumerate(self.trace, 1))])
+
+
+class Explorer:
+    """One search."""
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        display: type[DisplayCore] = DisplayCore,
+        phone: type[PhoneCore] = PhoneCore,
+    ) -> None:
+        self._bounds = bounds
+        self._maker = Maker(subset_of(bounds.count), display, phone)
+        self._rules = Rules(self._maker, bounds.cap, bounds.copies, prune=bounds.prune)
+        self._safety = Safety(self._maker)
+        self._ids: dict[bytes, int] = {}
+        self._parents = array("i")
+        self._labels: list[str] = []
+        self._from, self._to = array("I"), array("I")
+        self._goals: list[int] = []
+
+    def search(self, *, states: int = _ROOM, seconds: float = 1e9, liveness: bool = True) -> Found:
+        """Visit everything, or as much as *states* and *seconds* allow."""
+        began = time.perf_counter()
+        found = Found(self._bounds)
+        frontier = [(self._number(self._first(), -1, ""), self._first_world)]
+        while frontier:
+            found.depth += 1
+            later: list[tuple[int, World]] = []
+            for at, world in frontier:
+                self._expand(at, world, later, found)
+                over = len(self._ids) > states or time.perf_counter() - began > seconds
+                if found.wrong or over:
+                    break
+            else:
+                frontier = later
+                continue
+            break
+        else:
+            found.exhausted = True
+        if found.exhausted and liveness:
+            self._backwards(found)
+        found.states, found.goals = len(self._ids), len(self._goals)
+        found.seconds = time.perf_counter() - began
+        return found
+
+    def _first(self) -> World:
+        self._first_world = self._rules.first(self._bounds.budgets())
+        return self._first_world
+
+    def _expand(self, at: int, world: World, later: list[tuple[int, World]], found: Found) -> None:
+        core = world.display.core
+        if core is not None and core.phase is Phase.COMPLETE:
+            self._goals.append(at)
+        for step in self._rules.steps(world):
+            found.transitions += 1
+            after, wrong = self._safety.judge(world, step)
+            if wrong:
+                found.wrong = wrong
+                found.trace = [*self._trace(at), step.label]
+                return
+            known = len(self._ids)
+            to = self._number(after, at, step.label)
+            if to == known:
+                later.append((to, after))
+            if step.fair and to != at:
+                self._from.append(at)
+                self._to.append(to)
+
+    def _trace(self, at: int) -> list[str]:
+        labels: list[str] = []
+        while at > 0:
+            labels.append(self._labels[at])
+            at = self._parents[at]
+        return labels[::-1]
+
+    # -- keys --------------------------------------------------------------------------------------
+
+    def _number(self, w: World, parent: int, label: str) -> int:
+        key = self._key(w)
+        number = self._ids.get(key)
+        if number is None:
+            number = self._ids[key] = len(self._ids)
+            self._parents.append(parent)
+            self._labels.append(sys.intern(label))
+        return number
+
+    def _key(self, w: World) -> bytes:
+        """What makes *w* different from other worlds."""
+        names: dict[bytes, int] = {}
+        links = [names.setdefault(a, len(names)) for a in w.display.names]
+        links += [names.setdefault(a, len(names)) for a in w.phone.names]
+        for held in (w.paint and w.paint[1], w.check and w.check[0], w.stopped and w.stopped[0]):
+            links.append(names.setdefault(held, len(names)) if held else 9999)
+        exposure = w.display.inside.get("_exposure")
+        acked = exposure is not None and acks(
+            w.phone, w.display.inside["_connection"].conn_id, exposure.result_pn
+        )
+        rest = (
+            w.budgets, w.screen, w.paint and w.paint[0], w.check and w.check[1], w.cameras,
+            w.store and w.store.ticket, w.files, w.fired, w.stopped and w.stopped[1], acked,
+            w.had_cause,
+        )  # fmt: skip
+        flying = sorted(
+            (m.shape, [names.get(a, 9999) for a in m.names], m.pn if m.nonce else 0, n)
+            for n, m in enumerate(w.net)
+        )
+        parts = [w.display.shape, w.phone.shape, self._maker.shapes.number(rest)]
+        ready = sorted(m.pn for m in w.net if m.nonce)
+        for shape, _, pn, n in flying:
+            parts.append(shape)
+            useful = self._bounds.prune or alive(w.net[n], w)
+            parts.append(2 * (ready.index(pn) if pn in ready else 0) + useful)
+            links += [names.setdefault(a, len(names)) for a in w.net[n].names]
+        return array("I", [*parts, 99999999, *links]).tobytes()
+
+    # -- liveness ----------------------------------------------------------------------------------
+
+    def _backwards(self, found: Found) -> None:
+        """From the complete states back over the fair steps: who is not met is stuck."""
+        n = len(self._ids)
+        starts = array("I", bytes(4 * (n + 2)))
+        for to in self._to:
+            starts[to + 2] += 1
+        for i in range(2, n + 2):
+            starts[i] += starts[i - 1]
+        before = array("I", bytes(4 * len(self._from)))
+        for at, to in zip(self._from, self._to, strict=True):
+            before[starts[to + 1]] = at
+            starts[to + 1] += 1
+        met, queue = bytearray(n), deque(self._goals)
+        for at in self._goals:
+            met[at] = 1
+        while queue:
+            at = queue.popleft()
+            for edge in range(starts[at], starts[at + 1]):
+                if not met[before[edge]]:
+                    met[before[edge]] = 1
+                    queue.append(before[edge])
+        found.stuck = n - sum(met)
+        if found.stuck:
+            at = met.index(0)
+            found.wrong = "L1 no run without faults completes from here"
+            found.trace = self._trace(at)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Search one configuration and print what was found; 1 when something is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m rig.simulation.explore", description=(__doc__ or "").partition("\n\n")[0]
+    )
+    for name, default, text in (
+        ("count", 2, "x-rays"), ("cap", 2, "datagrams in flight"),
+        ("copies", 1, "copies of one message in flight"), ("crash", 0, "process deaths"),
+        ("camera", 0, "camera faults"), ("glitch", 0, "disturbances of the screen"),
+        ("wrong", 0, "captures of a wrong index"), ("abort", 0, "aborts by the operator"),
+        ("silence", 0, "long silences of the link"),
+    ):  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} ({default})")
+    parser.add_argument("--no-prune", action="store_true", help="keep dead datagrams in flight")
+    parser.add_argument("--states", type=int, default=_ROOM, help="stop after so many states")
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop after so long")
+    args = parser.parse_args(argv)
+    limits = {"states", "seconds", "no_prune"}
+    bounds = Bounds(
+        **{n: v for n, v in vars(args).items() if n not in limits}, prune=not args.no_prune
+    )
+    found = Explorer(bounds).search(states=args.states, seconds=args.seconds)
+    sys.stdout.write(f"{found}\n")
+    return 1 if found.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

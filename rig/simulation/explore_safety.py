@@ -1,0 +1,150 @@
+"""What must hold on every transition of the explored world, judged outside the cores' books.
+
+S1 each log holds exactly the indices 1..k, once; no attempt is ever triggered twice. S2 every
+decided or committed photo shows its index, and its file is there. S3 complete means complete on
+both sides. S4 after an abort nothing is triggered, stored, committed or decided (but for the
+photo that was stored already) until a person re-arms that very abort; a wrong CAPTURE has no
+effect but an abort. S5 the phone commits only what the display decided, and holds what it
+decided. S6 nobody aborts without a contradiction or a person. S7 no core raises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rig.protocol.codes import Flag, MessageType
+from rig.protocol.display import Phase
+from rig.simulation.explore_sides import Maker, Side, Wire
+from rig.simulation.explore_state import Step, World, shown_in
+
+Log = list[tuple[int, int, bytes]]
+
+
+class Safety:
+    """Judges transitions of one configuration."""
+
+    def __init__(self, maker: Maker) -> None:
+        self._subset = maker.subset
+        self._run = (maker.subset.campaign, maker.subset.subset)
+
+    def judge(self, before: World, step: Step) -> tuple[World, str]:
+        """The world after *step* with its books, and what is wrong with it (empty: nothing)."""
+        if step.error:
+            return step.after, f"S7 a core raised {step.error}"
+        after = self._book(before, step)
+        wrong = (
+            self._logs(after)
+            or self._complete(after)
+            or self._agreement(after)
+            or self._stopped(before, after, step)
+            or self._causeless(after)
+        )
+        return after, wrong
+
+    # -- what the world holds ----------------------------------------------------------------------
+
+    def _shots(self, side: Side) -> tuple[Log, bytes, list[str]]:
+        """Committed photos, hash of the photo in doubt, names of the committed files."""
+        ledger = side.core.ledger if side.core is not None else side.ledger
+        run: Any = ledger.runs.get(self._run)
+        if run is None:
+            return [], b"", []
+        shots = run.committed_shots()
+        doubt = run.doubtful.sha256 if run.in_doubt else b""
+        return [(s.index, s.attempt, s.sha256) for s in shots], doubt, [s.name for s in shots]
+
+    @staticmethod
+    def _done(side: Side) -> Log:
+        ledger = side.core.ledger if side.core is not None else side.ledger
+        return [(d.index, d.attempt, d.sha256) for d in ledger.done]
+
+    def _logs(self, w: World) -> str:
+        committed, _, names = self._shots(w.phone)
+        for who, log in (("phone", committed), ("display", self._done(w.display))):
+            if [i for i, _, _ in log] != list(range(1, len(log) + 1)):
+                return f"S1 the {who}'s log is not 1..k: {[(i, a) for i, a, _ in log]}"
+            for i, a, sha in log:
+                if shown_in(sha) != i:
+                    return f"S2 the {who}'s photo ({i},{a}) shows {shown_in(sha) or 'no x-ray'}"
+        if not w.files.issuperset(names):
+            return "S2 the file of a committed photo is gone"
+        return ""
+
+    def _complete(self, w: World) -> str:
+        core = w.display.core
+        if core is None or core.phase is not Phase.COMPLETE:
+            return ""
+        committed, _, _ = self._shots(w.phone)
+        if committed != self._done(w.display) or len(committed) != self._subset.count:
+            return f"S3 complete is reported with {len(committed)} committed photos"
+        return ""
+
+    def _agreement(self, w: World) -> str:
+        (committed, doubt, _), done = self._shots(w.phone), self._done(w.display)
+        if done[: len(committed)] != committed:
+            return "S5 the phone committed what the display did not decide"
+        if len(done) > len(committed) + 1 or (len(done) > len(committed) and doubt != done[-1][2]):
+            return "S5 the phone does not hold the photo that the display decided"
+        return ""
+
+    # -- what a transition may do ------------------------------------------------------------------
+
+    def _book(self, before: World, step: Step) -> World:
+        """Remember the abort that the phone latched until a person clears that very one."""
+        after, stopped, cause = step.after, before.stopped, step.cause
+        latch = self._latch(after.phone) if after.phone.core is not None else None
+        latch = latch or step.aborted
+        if latch and (stopped is None or stopped[0] != latch):
+            stopped = (latch, self._shots(before.phone)[1])
+        elif not latch and after.phone.core is not None and _rearms(cause, stopped):
+            stopped = None
+        return after if stopped == before.stopped else replace(after, stopped=stopped)
+
+    def _stopped(self, before: World, after: World, step: Step) -> str:
+        for key in step.triggered:
+            if key in before.fired:
+                return f"S1 attempt {key} is triggered twice"
+        (com0, doubt0, _), (com1, doubt1, _) = self._shots(before.phone), self._shots(after.phone)
+        if step.cause is not None and step.cause.bad and (step.triggered or com0 != com1):
+            return "S4 a wrong CAPTURE triggers or commits"
+        done0, done1 = self._done(before.display), self._done(after.display)
+        if before.stopped is not None and after.stopped is not None:
+            if step.triggered:
+                return "S4 the shutter is asked for while an abort is latched"
+            if com0 != com1 and not _rearms(step.cause, before.stopped):
+                return "S4 the phone commits while an abort is latched"
+            if doubt1 not in {doubt0, b""}:
+                return "S4 the phone stores a photo while an abort is latched"
+            if len(done1) > len(done0) and done1[-1][2] != before.stopped[1]:
+                return "S4 the display decides a new photo while the phone is aborted"
+        ends = (self._latch(before.display), self._latch(after.display))
+        if ends[0] is not None and ends[0] == ends[1] and done0 != done1:
+            return "S4 the display decides while it is aborted"
+        return ""
+
+    @staticmethod
+    def _latch(side: Side) -> bytes | None:
+        ledger = side.core.ledger if side.core is not None else side.ledger
+        return ledger.latch.abort_id if ledger.latch is not None else None
+
+    def _causeless(self, w: World) -> str:
+        if w.had_cause:
+            return ""
+        for who, side in (("display", w.display), ("phone", w.phone)):
+            if self._latch(side) is not None:
+                return f"S6 the {who} aborts although nothing contradicts: {_why(side)}"
+        return ""
+
+
+def _rearms(cause: Wire | None, stopped: tuple[bytes, bytes] | None) -> bool:
+    """Whether *cause* is a person's word that the abort in *stopped* is cleared."""
+    if cause is None or stopped is None:
+        return False
+    named = cause.type == MessageType.ARM and bool(cause.flags & Flag.REARM)
+    return named and cause.digest == stopped[0]
+
+
+def _why(side: Side) -> str:
+    ledger = side.core.ledger if side.core is not None else side.ledger
+    return str(ledger.latch.why)
