@@ -21,7 +21,12 @@ class IntakeJobs:
         self._pool: Executor | None = None
 
     def submit(self, controller: Controller, session: str) -> None:
-        """Take in *session*'s photos as a job."""
+        """Take in *session*'s photos as a job, once its photos and its events are all here."""
+        from rig.store import captures
+
+        with controller.database.read() as connection:
+            if session not in captures.waiting(connection):
+                return
         controller.jobs.submit("intake", partial(self._work, controller, session), session=session)
 
     def go_on(self, controller: Controller) -> None:

@@ -135,7 +135,7 @@ def decode_request(data: bytes) -> LegacyRequest:
     number, bar, name = text.partition("|")
     if not bar or not _SEQ.fullmatch(number) or int(number) > SEQ_MAX:
         raise BadLegacy("the request is not seq|name")
-    if not _SAFE.fullmatch(name) or ".." in name:
+    if not _SAFE.fullmatch(name) or ".." in name or name.endswith("."):
         raise RefusedName(
             f"the name {name[:80]!a} of number {number} is refused: it must be one plain file name "
             "of at most 251 letters, digits and . _ ~ % + -"

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, select
 
 from rig.store.tables import batch, capture, photo
+from rig.store.tables import session as session_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +141,16 @@ def batch_of(connection: Connection, session: str) -> Batch | None:
 
 
 def waiting(connection: Connection) -> tuple[str, ...]:
-    """Sessions whose photos have all arrived and were not all looked at, oldest first."""
+    """Sessions whose photos have all arrived and were not all looked at, oldest first.
+
+    The display's events may come later than the phone's photos (each has its own link): without
+    the commit of every photo nobody can say which x-ray it must show.
+    """
     query = (
         select(batch.c.session)
+        .join(session_table, session_table.c.id == batch.c.session)
         .where(batch.c.complete, exists().where(_same_session, photo.c.verified.is_(None)))
+        .where(session_table.c.committed >= batch.c.count)
         .order_by(batch.c.completed_ns)
     )
     return tuple(connection.scalars(query))

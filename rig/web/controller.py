@@ -101,6 +101,16 @@ class Controller:
 
         self.database.on_commit(wake)
 
+    def hand_on(self, session: str) -> None:
+        """Photos or events of *session* have arrived: intake begins if now everything is here.
+
+        Blocks. The photos are safe whatever becomes of them next, so nothing is raised.
+        """
+        try:
+            self.on_batch(self, session)
+        except Exception:
+            log.exception("intake did not begin", session=session)
+
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run *work* beside the requests; it is cancelled when the controller stops."""
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -331,3 +331,29 @@ def test_turns_leave_nothing_behind():
     old.leave()
     new.leave()
     assert not turns._turns
+
+
+async def test_photos_that_come_before_their_events_are_not_judged_yet(
+    ready, phone, jpeg, agent, shoot
+):
+    """The display's link may be slower than the phone's: intake waits for the last commit."""
+    jpegs = {i: jpeg(i) for i in (1, 2, 3)}
+    running = ready.running
+    session = ready.new_session()
+
+    def upload() -> None:
+        for index, data in jpegs.items():
+            path = path_of(session["id"], ready.photo(index, data))
+            phone.patch(path, headers=headers(0, data), content=data)
+        phone.post(f"/api/sessions/{session['id']}/manifest", json=listed(ready, jpegs))
+
+    await asyncio.to_thread(upload)
+    assert running.rig.database.query(captures.waiting) == ()
+    async with agent(ready, {session["id"]: 0}) as one:
+        seq = await shoot(one, session, jpegs, ready.photo)
+        await one.event(session["id"], seq + 1, "completed", count=3, chain="ab" * 32)
+        await one.acked(session["id"], seq + 1)
+        async with asyncio.timeout(20):
+            while running.batches != [session["id"]] * 2:
+                await asyncio.sleep(0.02)
+    assert running.rig.database.query(captures.waiting) == (session["id"],)

@@ -159,6 +159,9 @@ class Conversation:
                 await link.outbox.put({"type": "ack", "session": session, "seq": seq})
             for session, seq, why in kept.refused:
                 await self._refuse(link, session, seq, why)
+            for event in kept.stored:
+                if event.kind == "completed" and event.session is not None:
+                    await asyncio.to_thread(self.rig.hand_on, event.session)
 
     async def _write(self, link: Link) -> NoReturn:
         while (message := await link.outbox.get()) is not None:

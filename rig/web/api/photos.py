@@ -273,16 +273,8 @@ async def close_batch(rig: Rig, session: SessionId, told: Manifest, who: Sender)
 
     lacking, fresh = await rig.database.awrite(note)
     if fresh:
-        await asyncio.to_thread(_hand_on, rig, session)
+        await asyncio.to_thread(rig.hand_on, session)
     return ManifestAnswer(complete=not lacking, missing=lacking, durable=True)
-
-
-def _hand_on(rig: Controller, session: str) -> None:
-    try:
-        rig.on_batch(rig, session)
-    except Exception:
-        # The photos are safe whatever happens to them next; the phone must not send them again.
-        log.exception("intake did not begin", session=session)
 
 
 def _keep(inbox: Inbox, told: Manifest) -> None:
