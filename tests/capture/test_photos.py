@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy.exc import NoResultFound
 
-from rig.capture import photos
+from rig.capture import photos, projections
 from rig.capture.photos import Listed
 from rig.store import captures
+from rig.store.events import Event
 
 SHA = "a" * 64
 
@@ -88,6 +89,16 @@ def test_a_photo_that_did_not_arrive_cannot_be_judged(judge):
         judge(True, name="none")
 
 
+def commit(rig, session, index):
+    """The display's word that it kept the photo of *index*."""
+    body = {"sha256": SHA, "size": 5, "name": f"p{index}"}
+    event = Event(
+        "committed", 75, 75, "station:room-1", session=session, source_seq=index, index=index,
+        attempt=1, body=body,
+    )  # fmt: skip
+    rig(lambda c: projections.record(c, event))
+
+
 def test_a_batch_is_complete_once(rig, database, session, receive, judge):
     """The moment is told once; until all are judged the session waits for intake."""
     receive()
@@ -98,6 +109,9 @@ def test_a_batch_is_complete_once(rig, database, session, receive, judge):
     assert (batch.complete, batch.count, fresh) == (True, 2, True)
     assert close(rig, session, *both)[1] is False
     judge(True)
+    assert database.query(captures.waiting) == (), "the display has not told of these photos yet"
+    for index in (1, 2):
+        commit(rig, session, index)
     assert database.query(captures.waiting) == (session,)
     judge(False, name="p2")
     assert database.query(captures.waiting) == ()
