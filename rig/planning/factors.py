@@ -1,8 +1,8 @@
 """Factors and named environments, read from TOML.
 
 A file may hold `[[factor]]` tables (`name`, `levels`, optional `set_by`, `minutes`),
-`[[environment]]` tables (`name`, `levels = {factor = "level"}`), or both; see `paper.toml` beside
-this module.
+`[[constraint]]` tables (`when`, `then` or `stations`, `why`), `[[environment]]` tables (`name`,
+`levels = {factor = "level"}`), or all of them; see `paper.toml` beside this module.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from rig.planning.constraints import Constraint
 from rig.planning.edge import sentence
 from rig.planning.model import Environment, PlanningError
 
@@ -58,8 +59,16 @@ class _EnvironmentTable(_Table):
     levels: dict[_FactorName, _Level] = Field(min_length=1)
 
 
+class _ConstraintTable(_Table):
+    when: dict[_FactorName, _Level | list[_Level]] = Field(min_length=1)
+    then: dict[_FactorName, _Level | list[_Level]] = {}
+    stations: list[_Level] = []
+    why: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
 class _File(_Table):
     factor: list[_FactorTable] = []
+    constraint: list[_ConstraintTable] = []
     environment: list[_EnvironmentTable] = []
 
 
@@ -77,6 +86,21 @@ def load_factors(toml: Path | None = None) -> tuple[Factor, ...]:
     file = _read(toml)
     factors = _factors(file, toml.name)
     return factors or _factors_of(_environments(file, (), toml.name))
+
+
+def load_constraints(toml: Path | None = None) -> tuple[Constraint, ...]:
+    """The `[[constraint]]` tables of a file; without one, those that go with the paper's factors.
+
+    Raises:
+        PlanningError: as `load_factors`; or a constraint names a factor or level that is not there.
+    """
+    if toml is None:
+        text = resources.files("rig.planning").joinpath("paper.toml").read_text(encoding="utf-8")
+        file, name = _parse(text, "paper.toml"), "paper.toml"
+    else:
+        file, name = _read(toml), toml.name
+    factors = _factors(file, name) or _factors_of(_environments(file, (), name))
+    return _constraints(file, factors, name)
 
 
 def load_environments(toml: Path) -> tuple[Environment, ...]:
@@ -124,6 +148,28 @@ def _factors(file: _File, name: str) -> tuple[Factor, ...]:
             _check_level(level, f"{where}.levels")
         seen.add(table.name)
     return tuple(Factor(t.name, tuple(t.levels), t.set_by, t.minutes) for t in file.factor)
+
+
+def _constraints(file: _File, factors: Sequence[Factor], name: str) -> tuple[Constraint, ...]:
+    levels = {factor.name: factor.levels for factor in factors}
+    found: list[Constraint] = []
+    for number, table in enumerate(file.constraint, 1):
+        where = f"{name}: constraint[{number}]"
+        if not table.then and not table.stations:
+            raise PlanningError(f"{where}: give `then` levels, `stations`, or both.")
+        sides: list[dict[str, tuple[str, ...]]] = []
+        for key, side in (("when", table.when), ("then", table.then)):
+            sides.append({})
+            for factor, among in side.items():
+                sides[-1][factor] = (among,) if isinstance(among, str) else tuple(among)
+                for level in sides[-1][factor]:
+                    if level not in levels.get(factor, ()):
+                        known = ", ".join(levels.get(factor, ())) or "no such factor"
+                        raise PlanningError(
+                            f"{where}.{key}.{factor}: {level!r} is not a level ({known})."
+                        )
+        found.append(Constraint(sides[0], sides[1], tuple(table.stations), table.why))
+    return tuple(found)
 
 
 def _check_level(level: str, where: str) -> None:
