@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 from phone_agent.cameras import CameraFault
 from phone_agent.files import write_synced
@@ -21,7 +22,9 @@ class LoopbackCamera:
     """Fetches `GET /frame.jpg` from the display agent's frame server.
 
     Args:
-        url: `http://HOST:PORT` or with a path; without one, `/frame.jpg` is taken.
+        url: `http://HOST:PORT` or with a path; without one, `/frame.jpg` is taken. It may end in
+            `?token=TOKEN` or `#token=TOKEN`, as the display agent shows it (percent-encoded): the
+            token is taken off and travels as a header, so that no log of addresses holds it.
         token: sent as a bearer token when given.
         max_bytes: a longer frame is refused.
 
@@ -33,7 +36,11 @@ class LoopbackCamera:
         self, url: str, token: str | None = None, *, max_bytes: int = MAX_FRAME_BYTES
     ) -> None:
         self.name = "loopback"
-        self._url: Url = parse_url(url)
+        bare, brought = _without_token(url)
+        if token is not None and brought is not None:
+            raise ValueError("The token is given twice; leave it out of the address.")
+        token = brought if token is None else token
+        self._url: Url = parse_url(bare)
         self._target = self._url.path or "/frame.jpg"
         self._headers = {"Accept": "image/jpeg", "Cache-Control": "no-store"}
         if token is not None:
@@ -109,6 +116,15 @@ class LoopbackCamera:
                 timer.join()
                 with self._lock:
                     self._link = None
+
+
+def _without_token(url: str) -> tuple[str, str | None]:
+    """The address without its token, and the token. Any other query or part is left for refusal."""
+    for mark in ("?token=", "#token="):
+        bare, found, token = url.partition(mark)
+        if found and not set(token) & set("?#&"):
+            return bare, unquote(token)
+    return url, None
 
 
 def _too_late(place: str, deadline_s: float) -> CameraFault:

@@ -7,7 +7,7 @@ that the photos, their labels, their metadata and the chain all say the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,11 +52,19 @@ class RunReport:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What an audit saw. *hashed*: files that were read to their end."""
+    """What an audit saw.
+
+    Attributes:
+        runs: the subsets.
+        findings: what is wrong.
+        hashed: files that were read to their end.
+        released: photos of finished subsets that were deleted with the operator's permission.
+    """
 
     runs: tuple[RunReport, ...]
     findings: tuple[Finding, ...]
     hashed: int
+    released: int = 0
 
     @property
     def sound(self) -> bool:
@@ -76,6 +84,8 @@ class AuditReport:
             lines.append(f"subset {run.subset}: {count}, {state}, chain {run.chain[:16]}")
         lines += [f"WRONG: {f.name or 'journal'}: {f.why} (index {f.index})" for f in self.findings]
         verdict = "sound" if self.sound else f"{len(self.findings)} findings"
+        if self.released:
+            lines.append(f"{self.released} photos were deleted after the controller confirmed them")
         return "\n".join([*lines, f"{self.hashed} files hashed: {verdict}"])
 
 
@@ -103,8 +113,13 @@ def read_journal(path: Path) -> list[Record]:
     return parse_journal(path.read_bytes())[0]
 
 
-def audit_phone(folder: Path) -> AuditReport:
+def audit_phone(folder: Path, released: Collection[tuple[str, bytes]] = frozenset()) -> AuditReport:
     """Audit the folder of a phone agent: its journal against `photos/`.
+
+    Args:
+        folder: of the phone agent.
+        released: name and SHA-256 of photos whose deletion was permitted and noted. Only photos of
+            finished subsets may be missing for it; their metadata may not.
 
     Raises:
         JournalCorrupt: the journal contradicts itself.
@@ -114,6 +129,7 @@ def audit_phone(folder: Path) -> AuditReport:
     ledger = PhoneLedger(records)
     photos = folder / "photos"
     reports, findings, vouched = [], list[Finding](), list[Vouched]()
+    gone: set[str] = set()
     for run in ledger.runs.values():
         decided = [_vouched(run, shot) for shot in run.committed_shots()]
         start = chain_start(run.campaign, run.subset, run.first, run.manifest)
@@ -127,10 +143,13 @@ def audit_phone(folder: Path) -> AuditReport:
             )
         )  # fmt: skip
         vouched += decided
-    hashed = _check_files(photos, vouched, findings)
+        if run.finished:
+            gone |= {v.name for v in decided if (v.name, v.sha256) in released}
+    gone = {name for name in gone if not (photos / name).is_file()}
+    hashed = _check_files(photos, vouched, findings, gone)
     doubtful = {run.doubtful.name: run.doubtful for run in ledger.runs.values() if run.doubtful}
     findings += _strangers(photos, {v.name for v in vouched}, doubtful)
-    return AuditReport(tuple(reports), tuple(findings), hashed)
+    return AuditReport(tuple(reports), tuple(findings), hashed, len(gone))
 
 
 def audit_display(records: Sequence[Record], photos: Path | None = None) -> AuditReport:
@@ -223,7 +242,12 @@ def _wrong_name(v: Vouched) -> Iterable[str]:
 # -- files -----------------------------------------------------------------------------------------
 
 
-def _check_files(folder: Path, decided: Sequence[Vouched], findings: list[Finding]) -> int:
+def _check_files(
+    folder: Path,
+    decided: Sequence[Vouched],
+    findings: list[Finding],
+    gone: Collection[str] = frozenset(),
+) -> int:
     hashed = 0
     for v in decided:
         try:
@@ -235,7 +259,8 @@ def _check_files(folder: Path, decided: Sequence[Vouched], findings: list[Findin
             (folder / sidecar_name(v.name), v.meta, "metadata"),
         ):
             if not path.is_file():
-                findings.append(Finding(v.index, path.name, f"the {what} is missing"))
+                if path.name not in gone:
+                    findings.append(Finding(v.index, path.name, f"the {what} is missing"))
                 continue
             hashed += 1
             if _sha256(path) != digest:

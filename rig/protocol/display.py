@@ -15,6 +15,7 @@ from rig.protocol.codes import Code, MessageType, code_name, is_pause
 from rig.protocol.datagram import BadDatagram, Datagram, Scalar, parse_payload
 from rig.protocol.display_base import DisplayConfig, Exposure, Phase
 from rig.protocol.display_ledger import Subset, checked_result, done_record
+from rig.protocol.display_messages import failure
 from rig.protocol.display_operator import DisplayOperator, OperatorCommand
 from rig.protocol.endpoint import Rng
 from rig.protocol.journal import Record
@@ -239,11 +240,12 @@ class DisplayCore(DisplayOperator):
             return
         self._settle_request()
         self._cancel("accept")
+        why = failure(d)
         if d.code >= Code.INDEX_MISMATCH:
-            self._abort(d.code, f"the phone refused index {e.index}: {code_name(d.code)}", e.index)
+            self._abort(d.code, f"the phone refused index {e.index}: {why}", e.index)
             return
         self._failures += 1
-        self._retake(e, code_name(d.code), now, d.code)
+        self._retake(e, why, now, d.code)
 
     def _ack(self, pn: int, now: float) -> None:
         if self._connection is not None:
@@ -284,7 +286,7 @@ class DisplayCore(DisplayOperator):
         self._emit(act.Retake(e.index, e.attempt, why))
         self._exposure = None
         if is_pause(code):
-            self._pause(code, f"the phone asks for a pause: {code_name(code)}")
+            self._pause(code, f"the phone asks for a pause: {why}")
         elif self._tries >= self._timers.max_attempts:
             why = f"index {e.index} failed {self._tries} times in a row, last: {why}"
             self._pause(Code.RETRIES, why)

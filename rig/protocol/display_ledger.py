@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rig.protocol.chain import chain_next, chain_start
 from rig.protocol.datagram import BadDatagram, Scalar, parse_payload
+from rig.protocol.display_fold import check_run, latched
 from rig.protocol.journal import JournalCorrupt, Record
 from rig.protocol.ledger import Latch
 from rig.protocol.names import PhotoName, encode_name
@@ -131,15 +132,7 @@ class DisplayLedger:
         elif kind == "DONE":
             self._on_done(r)
         elif kind == "ABORT":
-            exp, got = r["exp"], r["got"]
-            self.latch = Latch(
-                bytes.fromhex(str(r["id"])),
-                int(str(r["code"])),
-                str(r["why"]),
-                exp if isinstance(exp, int) else None,
-                got if isinstance(got, int) else None,
-                str(r["by"]),
-            )
+            self.latch = latched(r)
         elif kind == "CLEAR":
             self.latch = None
         elif kind == "COMPLETE":
@@ -148,12 +141,7 @@ class DisplayLedger:
             raise ValueError("unknown kind")
 
     def _on_run(self, r: Record) -> None:
-        mine = (self._subset.campaign.hex(), self._subset.subset, self._subset.manifest.hex())
-        if (r["camp"], r["sub"], r["man"]) != mine:
-            raise JournalCorrupt(
-                "this journal belongs to another plan; use the plan it was begun with, "
-                "or another journal folder"
-            )
+        check_run(r, self._subset)
         self.begun = True
 
     def _on_done(self, r: Record) -> None:

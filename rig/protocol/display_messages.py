@@ -9,6 +9,7 @@ from rig.protocol.codes import Code, Flag, MessageType, code_name
 from rig.protocol.datagram import NOTHING, VERSION, Datagram, Scalar, canonical
 from rig.protocol.display_base import Exposure
 from rig.protocol.display_ledger import DisplayLedger, Subset, checked_result
+from rig.protocol.payload import why_field
 
 _DOUBTS = (
     ("sha256", "sha"), ("size", "size"), ("w", "w"), ("h", "h"), ("t_trigger", "t0"),
@@ -31,6 +32,12 @@ def refusal(ready: Datagram, payload: Mapping[str, Scalar]) -> tuple[int, str] |
         return None
     words = next((words for known, words in _REFUSED.items() if known == code), code_name(code))
     return code, f"the phone refused: {words}"
+
+
+def failure(d: Datagram) -> str:
+    """What FAILED *d* says to people: the code's word, and the phone's sentence if it gave one."""
+    why = why_field(d.payload)
+    return f"{code_name(d.code)}: {why}" if why else code_name(d.code)
 
 
 def hello(subset: Subset, nonce_d: bytes, pn: int) -> Datagram:

@@ -15,14 +15,14 @@ from rig.protocol.actions import LocalProtocolError
 from rig.protocol.codes import META_MAX, Code, MessageType
 from rig.protocol.datagram import MAX_PAYLOAD, Datagram, Scalar
 from rig.protocol.display_base import DisplayConfig, Exposure, Phase
-from rig.protocol.display_handshake import DisplayHandshake
+from rig.protocol.display_link import DisplayLink
 from rig.protocol.display_messages import capture
 from rig.protocol.endpoint import Outstanding, Rng
 from rig.protocol.journal import Record
 from rig.protocol.metadata import cut, encode_part, parse_part
 
 
-class DisplayMetadata(DisplayHandshake, ABC):
+class DisplayMetadata(DisplayLink, ABC):
     """Adds the metadata under way; `DisplayCore` adds captures."""
 
     def __init__(self, cfg: DisplayConfig, journal: Sequence[Record], psk: bytes, rng: Rng) -> None:

@@ -26,6 +26,8 @@ class Shot:
     token: bytes
     meta_sha: bytes
     code: int = 0
+    why: str = ""
+    """What the camera said, if it failed."""
     sha256: bytes = b""
     size: int = 0
     name: str = ""
@@ -180,7 +182,8 @@ class PhoneLedger:
             # Refused before any intent (disk, battery): the answer must be repeatable all the same.
             token, meta = bytes.fromhex(str(r["tok"])), bytes.fromhex(str(r["meta"]))
             shot = Shot(*key, state=state, token=token, meta_sha=meta)
-        run.shots[key] = replace(shot, state=state, code=_int(r, "code"))
+        why = str(r.get("why", "")) if kind == "FAIL" else ""
+        run.shots[key] = replace(shot, state=state, code=_int(r, "code"), why=why)
         run.last_attempt = max(run.last_attempt, key[1])
         run.open = None if run.open == key else run.open
         run.in_doubt = None if run.in_doubt == key else run.in_doubt

@@ -28,7 +28,10 @@ WEAKER_DISPLAY = (
     "Weaker: the app may say OK one photo early and mislabel all that follow.",
     "Weaker: MISMATCH after an unanswered request is ambiguous; a person decides by the app's log.",
     "Weaker: the app takes no number twice; a screen disturbed during a photo is only noted.",
-    "Mandatory: `display-agent audit-legacy` on the export, then `rig verify --pairs` on its CSV.",
+    (
+        "Mandatory: `display-agent audit-legacy` on the export, then `rig verify --pairs` on its "
+        "CSV; with a controller `rig batch import` does both."
+    ),
 )
 """What does not hold when we drive the original app, and what must be done about it."""
 

@@ -8,76 +8,26 @@ claims a photo and proves none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import Enum
 from functools import partial
 
 from rig.protocol import actions as act
 from rig.protocol.actions import Addr, LocalProtocolError, Output, WrongCommand
-from rig.protocol.codes import Code, Timers
-from rig.protocol.endpoint import Endpoint, Rng
+from rig.protocol.codes import Code
+from rig.protocol.endpoint import Rng
 from rig.protocol.journal import Record
-from rig.protocol.legacy import (
-    NONCE_SIZE,
-    REPLY_TIMEOUT,
-    BadLegacy,
-    decode_reply,
-    encode_request,
-)
-from rig.protocol.legacy_ledger import LegacyLedger, LegacySubset, Resolution
+from rig.protocol.legacy import NONCE_SIZE, BadLegacy, decode_reply, encode_request
+from rig.protocol.legacy_base import Exposure, LegacyDisplayConfig, LegacyPhase
+from rig.protocol.legacy_ledger import Resolution
+from rig.protocol.legacy_operator import PAUSED_BY_A_PERSON, LegacyOperator
+
+__all__ = ["LegacyDisplayConfig", "LegacyDisplayCore", "LegacyPhase"]
 
 
-class LegacyPhase(Enum):
-    """Where the display stands."""
-
-    IDLE = "idle"
-    PAINT = "paint"
-    SETTLE = "settle"
-    ASK = "ask"
-    CHECK = "check"  # reading the surface back before the claim is journalled
-    PAUSED = "paused"
-    ABORTED = "aborted"
-    COMPLETE = "complete"
-
-
-@dataclass(frozen=True)
-class LegacyDisplayConfig:
-    """What the shell knows at start. *peer*: the phone; *timers*: settle, paint and link."""
-
-    subset: LegacySubset
-    peer: Addr
-    timers: Timers = field(default_factory=Timers)
-    reply: float = REPLY_TIMEOUT
-
-
-@dataclass
-class _Exposure:
-    index: int
-    attempt: int
-    token: bytes
-    name: str = ""
-    surface: bytes = b""
-    spoilt: str = ""
-    sends: int = 0
-    asked_at: float = 0.0
-
-
-class LegacyDisplayCore(Endpoint):
-    """One process life of one legacy run. A pause ends it: the next life goes on by the journal."""
+class LegacyDisplayCore(LegacyOperator):
+    """One process life of one legacy run; a person may pause it and go on, or start it again."""
 
     def __init__(self, cfg: LegacyDisplayConfig, journal: Sequence[Record], rng: Rng) -> None:
-        super().__init__(cfg.timers, rng)
-        self._cfg = cfg
-        self._subset = cfg.subset
-        self.ledger = LegacyLedger(cfg.subset, journal)
-        self.phase = LegacyPhase.IDLE
-        self.strays = 0
-        """Answers that decided nothing: garbage, strangers' and those to copies of requests."""
-        self.last_reply_s: float | None = None
-        self._exposure: _Exposure | None = None
-        self._owed = 0
-        self._repaints = 0
-        self._lost = False
+        super().__init__(cfg, journal, rng)
         self._on_timer["paint"] = self._paint_late
         self._on_timer["settle"] = self._settled
         self._on_timer["reply"] = self._reply_late
@@ -129,30 +79,7 @@ class LegacyDisplayCore(Endpoint):
     def _begin(self, records: list[Record], rearmed: bytes | None, now: float) -> None:
         if self.phase is not LegacyPhase.IDLE:
             raise LocalProtocolError("a legacy run is started once in a process life")
-        for record in records:
-            self.ledger.apply(record)
-        if not records:
-            self._go_on(rearmed, now)
-            return
-        for record in records:
-            if record["k"] == "DONE":
-                self._emit_durable(self._claim(record))
-        self._append(records, partial(self._go_on, rearmed))
-
-    def _go_on(self, rearmed: bytes | None, now: float) -> None:
-        latch = self.ledger.latch
-        if rearmed is not None:
-            self._emit(act.Rearmed(rearmed))
-        if latch is not None:
-            self._latched(now)
-        elif self.ledger.complete:
-            self._completed(now)
-        elif self.ledger.doubt:
-            self._doubtful(now)
-        else:
-            s = self._subset
-            self._emit(act.Armed(s.subset, self.ledger.next_index, s.last, s.session))
-            self._proceed(now)
+        self._open(records, rearmed, False, now)
 
     def _proceed(self, now: float) -> None:
         self._exposure = None
@@ -161,14 +88,21 @@ class LegacyDisplayCore(Endpoint):
             record: Record = {"k": "COMPLETE", "count": len(self.ledger.done)}
             self.ledger.apply(record)
             self._append([record], self._completed)
-            return
-        self._paint(index, now)
+        elif self._pause_asked:
+            self._pause(Code.OPERATOR_PAUSE, PAUSED_BY_A_PERSON)
+        else:
+            self._paint(index, now)
 
     # -- showing -----------------------------------------------------------------------------------
 
+    @property
+    def attempt(self) -> int:
+        """Number of the exposure under way, or of the last one; 0 before the first."""
+        return self._exposure.attempt if self._exposure is not None else 0
+
     def _paint(self, index: int, now: float) -> None:
         attempt = len(self.ledger.names.get(index, ())) + 1
-        self._exposure = e = _Exposure(index, attempt, self._rng(8))
+        self._exposure = e = Exposure(index, attempt, self._rng(8))
         self.phase = LegacyPhase.PAINT
         self._cancel("settle")
         self._emit(act.Painting(index, attempt))
@@ -287,7 +221,7 @@ class LegacyDisplayCore(Endpoint):
             self._doubt(now)
         else:
             why = f"the phone says that it saved a photo as {name[:80]!a}, which nobody asked for"
-            self._abort(Code.PROTOCOL, why, now)
+            self._abort(Code.PROTOCOL, why)
 
     def _on_mismatch(self, now: float) -> None:
         e = self._exposure
@@ -303,7 +237,7 @@ class LegacyDisplayCore(Endpoint):
                 f"the app expects another number than {e.index}; set its start number to "
                 f"{e.index}, then re-arm"
             )
-            self._abort(Code.INDEX_MISMATCH, why, now, expected=e.index)
+            self._abort(Code.INDEX_MISMATCH, why, expected=e.index)
 
     # -- deciding ----------------------------------------------------------------------------------
 
@@ -325,10 +259,6 @@ class LegacyDisplayCore(Endpoint):
         self._repaints = 0
         self._proceed(now)
 
-    def _claim(self, record: Record) -> act.Committed:
-        index, attempt = int(str(record["i"])), int(str(record["a"]))
-        return act.Committed(index, attempt, b"", str(record["name"]), record)
-
     def _doubt(self, now: float) -> None:
         if self.ledger.open is None:
             # Not asked in this life yet: an answer to an earlier one cannot be for this screen.
@@ -339,53 +269,3 @@ class LegacyDisplayCore(Endpoint):
         self.ledger.apply(record)
         self._stop()
         self._append([record], self._doubtful)
-
-    def _doubtful(self, now: float) -> None:
-        index, names = self.ledger.next_index, self.ledger.names[self.ledger.next_index]
-        self._pause(
-            Code.RETRIES,
-            f"number {index} was asked for and not answered, now the app says MISMATCH: the photo "
-            f"was taken and its OK lost, or it was never taken. If the app's log says 'Wrote "
-            f"{names[-1]}' (or that file is there), run again with --legacy-resolve taken; if not, "
-            f"set its start number to {index} and run again with --legacy-resolve missing",
-        )
-
-    def _completed(self, now: float) -> None:
-        self.phase = LegacyPhase.COMPLETE
-        self._emit(act.Blank("all photos are claimed"))
-        self._emit(act.Completed(self._subset.count, b""))
-
-    # -- stopping ----------------------------------------------------------------------------------
-
-    def _stop(self) -> None:
-        self._cancel("paint", "settle", "reply")
-        self.phase = LegacyPhase.PAUSED
-
-    def _pause(self, code: int, why: str) -> None:
-        self._stop()
-        self._emit(act.Paused(code, why))
-
-    def _abort(self, code: int, why: str, now: float, *, expected: int | None = None) -> None:
-        record: Record = {
-            "k": "ABORT", "id": self._rng(8).hex(), "code": int(code), "why": why,
-            "exp": expected, "got": None, "by": "phone",
-        }  # fmt: skip
-        self.ledger.apply(record)
-        self._stop()
-        self.phase = LegacyPhase.ABORTED
-        self._append([record], self._latched)
-
-    def _latched(self, now: float) -> None:
-        latch = self.ledger.latch
-        if latch is None:
-            raise LocalProtocolError("no abort is latched")
-        self.phase = LegacyPhase.ABORTED
-        self._emit(act.Blank(f"aborted: {latch.why}"))
-        self._emit(
-            act.Aborted(latch.abort_id, latch.code, latch.why, latch.expected, latch.got, latch.by)
-        )
-
-    def _require_exposure(self) -> _Exposure:
-        if self._exposure is None:
-            raise LocalProtocolError(f"no exposure is under way in phase {self.phase.value}")
-        return self._exposure

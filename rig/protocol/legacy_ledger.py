@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from rig.protocol.display_fold import check_run, latched
 from rig.protocol.journal import JournalCorrupt, Record
 from rig.protocol.ledger import Latch
 from rig.protocol.legacy import NONCE_SIZE, legacy_name
@@ -149,12 +150,7 @@ class LegacyLedger:
             raise JournalCorrupt(f"a {kind} record does not fit what came before it") from error
 
     def _on_run(self, r: Record) -> None:
-        mine = (self._subset.campaign.hex(), self._subset.subset, self._subset.manifest.hex())
-        if (r["camp"], r["sub"], r["man"]) != mine:
-            raise JournalCorrupt(
-                "this journal belongs to another plan; use the plan it was begun with, "
-                "or another journal folder"
-            )
+        check_run(r, self._subset)
         self.begun = True
 
     def _on_sent(self, r: Record) -> None:
@@ -180,15 +176,7 @@ class LegacyLedger:
         self.doubt = True
 
     def _on_abort(self, r: Record) -> None:
-        expected, got = r["exp"], r["got"]
-        self.latch = Latch(
-            bytes.fromhex(str(r["id"])),
-            int(str(r["code"])),
-            str(r["why"]),
-            expected if isinstance(expected, int) else None,
-            got if isinstance(got, int) else None,
-            str(r["by"]),
-        )
+        self.latch = latched(r)
 
     def _on_clear(self, r: Record) -> None:
         if self.latch is None or self.latch.abort_id.hex() != r["id"]:

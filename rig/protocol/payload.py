@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 
-from rig.protocol.datagram import BadDatagram, Scalar
+from rig.protocol.datagram import BadDatagram, Scalar, parse_payload
 
 WHY_SIZE = 600
 """Bytes that the reason of an ABORT may take."""
+SENTENCE = 500
+"""Characters that the reason in a FAILED may have."""
+_SENTENCE_SIZE = 1000
+"""Bytes that they may take: with the rest of the payload they fit a datagram."""
+_PLACE = re.compile(
+    r"""(?P<quote>['"])(?:~?/|[A-Za-z]:\\)[^'"]*(?P=quote)"""  # a quoted path may hold spaces
+    r"""|(?<![\w:/.])(?:~?/|[A-Za-z]:\\)[^\s'",;)\]]+"""
+    r"""|\bx1_[^\s'",;)\]]+"""
+)
+"""Absolute paths, and names of photos, which hold an x-ray's key. No URL: its / follows a colon."""
 
 
 def hex_field(values: Mapping[str, Scalar], name: str, size: int) -> bytes:
@@ -31,6 +42,28 @@ def number_field(values: Mapping[str, Scalar], name: str, most: int = 2**32 - 1)
     if not 0 <= value <= most:
         raise BadDatagram(f"{name} is out of range")
     return value
+
+
+def printable(text: str) -> str:
+    """*text* on one line, without control, format and surrogate characters."""
+    return " ".join("".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text).split())
+
+
+def told(text: str) -> str:
+    """*text* as the other side may be told: one line, bounded, no path and no photo's name."""
+    text = unicodedata.normalize("NFC", printable(_PLACE.sub("(a file)", text)))
+    return clip(text[:SENTENCE], _SENTENCE_SIZE)
+
+
+def why_field(payload: bytes) -> str:
+    """The optional sentence `why` of a FAILED; empty where there is none or it is malformed."""
+    if not payload:
+        return ""
+    try:
+        why = parse_payload(payload).get("why")
+    except BadDatagram:
+        return ""
+    return printable(why) if isinstance(why, str) and len(why) <= SENTENCE else ""
 
 
 def clip(text: str, size: int) -> str:

@@ -7,11 +7,9 @@ learns a decision from the command that follows it. Datagrams, journal and camer
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from functools import partial
 
 from rig.protocol import actions as act
-from rig.protocol.actions import Output, Ticket
 from rig.protocol.codes import (
     BATTERY_MIN,
     FREE_MIN,
@@ -20,48 +18,20 @@ from rig.protocol.codes import (
     MessageType,
     code_name,
 )
-from rig.protocol.datagram import Datagram, Scalar, canonical, parse_payload
-from rig.protocol.endpoint import Connection, Outstanding, Rng
+from rig.protocol.datagram import Datagram, canonical, parse_payload
+from rig.protocol.endpoint import Connection
 from rig.protocol.journal import Record
 from rig.protocol.ledger import Shot, ShotState
-from rig.protocol.names import BadPhotoName, PhotoName, encode_name
 from rig.protocol.phone_base import PhoneConfig, committed_event
+from rig.protocol.phone_camera import PhoneCamera
 from rig.protocol.phone_messages import accepted, captured, failed
-from rig.protocol.phone_metadata import PhoneMetadata
 from rig.protocol.verdict import Contradiction, Expose, Repeat, Stale, Wait, judge_capture
 
 __all__ = ["PhoneConfig", "PhoneCore"]
 
-_WHY_NOT = {
-    Code.DISK_LOW: "the phone's storage is nearly full; free some room, then resume",
-    Code.BATTERY_LOW: "the phone's battery is nearly empty; plug it in, then resume",
-    Code.THERMAL: "the phone is too hot; let it cool down, then resume",
-}
 
-
-class PhoneCore(PhoneMetadata):
+class PhoneCore(PhoneCamera):
     """One process life of the phone agent. Inputs are methods; each returns outputs in order."""
-
-    def __init__(self, cfg: PhoneConfig, journal: Sequence[Record], psk: bytes, rng: Rng) -> None:
-        super().__init__(cfg, journal, psk, rng)
-        self._camera: Ticket | None = None
-        self._storing: tuple[Ticket, act.Photo, str] | None = None
-        self._metadata: tuple[bytes, dict[str, Scalar]] = (b"", {})
-        self._on_timer["camera"] = self._camera_late
-
-    # -- inputs ------------------------------------------------------------------------------------
-
-    def camera_result(
-        self, ticket: Ticket, result: act.Photo | act.CameraFailure, now: float
-    ) -> list[Output]:
-        """The camera call of *ticket* is over (also after `KillCamera`)."""
-        return self._input(self._camera_result, ticket, result, now)
-
-    def photo_stored(
-        self, ticket: Ticket, failure: act.CameraFailure | None, now: float
-    ) -> list[Output]:
-        """`StorePhoto` of *ticket* is durable, or could not be done."""
-        return self._input(self._photo_stored, ticket, failure, now)
 
     # -- commands of the live connection -----------------------------------------------------------
 
@@ -146,7 +116,7 @@ class PhoneCore(PhoneMetadata):
             self._abort(Code.INDEX_MISMATCH, why, run.expected, d.index)
             return
         whole = self._with_metadata(d)
-        verdict = judge_capture(run, d, busy=self._camera is not None)
+        verdict = judge_capture(run, d, busy=self._busy)
         if isinstance(verdict, Repeat):
             self._answer_again(connection, d, verdict.shot, now)
         elif isinstance(verdict, Stale):
@@ -178,9 +148,9 @@ class PhoneCore(PhoneMetadata):
         }  # fmt: skip
         refusal = self._refuse_exposure()
         if refusal is not None:
-            records.append({"k": "FAIL", "code": int(refusal), **begun})
-            why = _WHY_NOT[refusal]
-            self._emit_durable(act.ExposureFailed(d.index, d.attempt, int(refusal), why))
+            code, why = refusal
+            records.append({"k": "FAIL", "code": int(code), "why": why, **begun})
+            self._emit_durable(act.ExposureFailed(d.index, d.attempt, int(code), why))
             self._apply(records)
             self._append(records, partial(self._tell_failed, d.index, d.attempt))
             return
@@ -189,24 +159,25 @@ class PhoneCore(PhoneMetadata):
         self._metadata = (d.payload, metadata)
         self._append(records, partial(self._shutter, connection, d))
 
-    def _refuse_exposure(self) -> Code | None:
-        health = self._health
-        if health.free_bytes < max(FREE_MIN, 8 * self._est_photo):
-            return Code.DISK_LOW
+    def _refuse_exposure(self) -> tuple[Code, str] | None:
+        """Why this phone should not expose now: a code that pauses, and a sentence with figures."""
+        health, needed = self._health, max(FREE_MIN, 8 * self._est_photo)
+        if health.free_bytes < needed:
+            return Code.DISK_LOW, (
+                f"{health.free_bytes >> 20} MiB are free on the phone, {-(-needed >> 20)} MiB are "
+                "needed; free some room, then resume"
+            )
         if health.battery is not None and health.battery < BATTERY_MIN and not health.charging:
-            return Code.BATTERY_LOW
+            return Code.BATTERY_LOW, (
+                f"the phone's battery is at {health.battery} % and not charging, {BATTERY_MIN} % "
+                "are needed; plug it in, then resume"
+            )
         if health.temperature is not None and health.temperature > TEMPERATURE_MAX:
-            return Code.THERMAL
+            return Code.THERMAL, (
+                f"the phone's battery is at {health.temperature:g} °C, at most "
+                f"{TEMPERATURE_MAX:g} °C are allowed; let it cool down, then resume"
+            )
         return None
-
-    def _shutter(self, connection: Connection, d: Datagram, now: float) -> None:
-        run = self._run()
-        self._send(connection, accepted(d, Code.EXPOSING), now)
-        self._emit(act.Accepted(d.index, d.attempt))
-        self._camera = Ticket(run.subset, d.index, d.attempt, self.boot_id)
-        staging = f"{d.index}.{d.attempt}.{self.boot_id.hex()}.part"
-        self._emit(act.TriggerCamera(self._camera, staging))
-        self._after("camera", now, self._timers.camera)
 
     def _answer_again(self, connection: Connection, d: Datagram, shot: Shot, now: float) -> None:
         if shot.state is ShotState.INTENT:
@@ -215,129 +186,7 @@ class PhoneCore(PhoneMetadata):
         elif shot.state in (ShotState.STORED, ShotState.COMMITTED):
             self._send(connection, captured(self._run(), shot, d.pn), now)
         else:
-            self._send(connection, failed(d, shot.code), now)
-
-    def _camera_late(self, now: float) -> None:
-        """The camera has had its time; the exposure fails, the camera stays busy until it ends."""
-        if self._camera is None or self._storing is not None:
-            return
-        self._emit(act.KillCamera(self._camera))
-        seconds = self._timers.camera
-        why = f"the camera gave no photo within {seconds:g} s; check that it is in the foreground"
-        self._fail(self._camera, act.CameraFailure(Code.CAMERA_TIMEOUT, why))
-
-    def _camera_result(
-        self, ticket: Ticket, result: act.Photo | act.CameraFailure, now: float
-    ) -> None:
-        if ticket != self._camera:
-            return
-        if not self._is_open(ticket):
-            self._camera = None  # the late end of an exposure that was given up
-            if isinstance(result, act.Photo):
-                self._emit(act.Quarantine(_staging(ticket)))
-            return
-        self._cancel("camera")
-        if isinstance(result, act.CameraFailure):
-            self._camera = None
-            self._fail(ticket, result)
-            return
-        try:
-            final = self._final_name(ticket, result)
-        except (BadPhotoName, KeyError) as error:
-            self._camera = None
-            self._fail(ticket, act.CameraFailure(Code.FS_ERROR, f"no name: {error}"))
-            return
-        self._storing = (ticket, result, final)
-        self._emit(act.StorePhoto(ticket, _staging(ticket), final, self._metadata[0]))
-
-    def _final_name(self, ticket: Ticket, photo: act.Photo) -> str:
-        run, (raw, metadata) = self._run(), self._metadata
-        return encode_name(
-            PhotoName(
-                campaign=run.campaign.hex(),
-                subset=run.subset,
-                index=ticket.index,
-                attempt=ticket.attempt,
-                env=str(metadata["env"]),
-                key=str(metadata["key"]),
-                meta16=hashlib.sha256(raw).hexdigest()[:16],
-                photo16=photo.sha256.hex()[:16],
-            )
-        )
-
-    def _photo_stored(self, ticket: Ticket, failure: act.CameraFailure | None, now: float) -> None:
-        if self._storing is None or self._storing[0] != ticket:
-            return
-        (_, photo, final), self._storing, self._camera = self._storing, None, None
-        if not self._is_open(ticket):
-            if failure is None:
-                self._emit(act.Quarantine(final))
-            return
-        if failure is not None and failure.code == Code.STORE_LOST:
-            self._abort(Code.STORE_LOST, failure.why, None, None)
-            return
-        if failure is not None:
-            self._fail(ticket, failure)
-            return
-        self._est_photo = max(photo.size, self._est_photo // 2)
-        record: Record = {
-            "k": "STORED", "i": ticket.index, "a": ticket.attempt, "sha": photo.sha256.hex(),
-            "size": photo.size, "name": final, "w": photo.width, "h": photo.height,
-            "t0": photo.t_trigger_ns, "t1": photo.t_done_ns,
-        }  # fmt: skip
-        self._apply([record])
-        self._append([record], partial(self._tell_captured, ticket.index, ticket.attempt))
-
-    def _fail(self, ticket: Ticket, failure: act.CameraFailure) -> None:
-        shot = self._run().shots[ticket.index, ticket.attempt]
-        record: Record = {
-            "k": "FAIL", "i": shot.index, "a": shot.attempt, "code": int(failure.code),
-            "tok": shot.token.hex(), "meta": shot.meta_sha.hex(), "why": failure.why,
-        }  # fmt: skip
-        self._apply([record])
-        self._emit_durable(
-            act.ExposureFailed(shot.index, shot.attempt, int(failure.code), failure.why)
-        )
-        self._append([record], partial(self._tell_failed, shot.index, shot.attempt))
-
-    def _tell_captured(self, index: int, attempt: int, now: float) -> None:
-        shot = self._run().shots[index, attempt]
-        self._emit(act.PhotoStored(index, attempt, shot.name))
-        self._tell(captured(self._run(), shot, 0), now)
-
-    def _tell_failed(self, index: int, attempt: int, now: float) -> None:
-        run = self._run()
-        shot = run.shots[index, attempt]
-        request = Datagram(
-            MessageType.CAPTURE, subset=run.subset, index=index, attempt=attempt, token=shot.token
-        )
-        self._tell(failed(request, shot.code), now)
-
-    def _tell(self, message: Datagram, now: float) -> None:
-        if self._live is not None and self.ledger.latch is None:
-            self._con = Outstanding(message)
-            self._transmit(self._live, self._con, "con", now)
-
-    def _is_open(self, ticket: Ticket) -> bool:
-        run = self.ledger.current
-        return (
-            run is not None
-            and ticket.boot == self.boot_id
-            and ticket.subset == run.subset
-            and run.open == (ticket.index, ticket.attempt)
-        )
-
-    def _void_open(self, why: str) -> list[Record]:
-        """As the base does, and the camera is told to stop."""
-        records = super()._void_open(why)
-        if records and self._camera is not None and self._storing is None:
-            self._emit(act.KillCamera(self._camera))
-            self._cancel("camera")
-        return records
-
-
-def _staging(ticket: Ticket) -> str:
-    return f"{ticket.index}.{ticket.attempt}.{ticket.boot.hex()}.part"
+            self._send(connection, failed(d, shot.code, shot.why), now)
 
 
 def _commit(shot: Shot) -> Record:

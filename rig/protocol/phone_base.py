@@ -24,6 +24,8 @@ class PhoneConfig:
         hosts: where to knock.
         camera: name of the camera back end, and its size in pixels if known.
         est_photo_bytes: a guess at a photo's size until real ones are known.
+        quiesce: seconds for which a camera that cannot name its output is left alone after the
+            start and after an exposure that was given up or timed out; a photo may still appear.
         campaign: the campaign that the pairing is bound to (8 bytes); empty: any.
     """
 
@@ -32,6 +34,7 @@ class PhoneConfig:
     camera_size: tuple[int, int] = (0, 0)
     est_photo_bytes: int = 6_000_000
     campaign: bytes = b""
+    quiesce: float = 0.0
     timers: Timers = field(default_factory=Timers)
 
 

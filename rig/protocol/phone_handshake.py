@@ -1,4 +1,4 @@
-"""The phone's way to a connection: knocking, READY, and the ARM that makes it live (sections 3-5).
+"""The phone's way to a connection: knocking, HELLO, READY (sections 3-5).
 
 The live connection is replaced only by a valid ARM under a fresh candidate's key, so neither an old
 HELLO nor a datagram of an earlier process life can disturb a run.
@@ -10,13 +10,11 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from rig.protocol import actions as act
 from rig.protocol.actions import Addr, Output
 from rig.protocol.codes import (
     Code,
-    Flag,
     MessageType,
 )
 from rig.protocol.datagram import (
@@ -33,9 +31,9 @@ from rig.protocol.datagram import (
 from rig.protocol.endpoint import Connection, Rng
 from rig.protocol.journal import Record
 from rig.protocol.keys import connection_keys
-from rig.protocol.ledger import PhoneLedger, Run, Shot
 from rig.protocol.payload import hex_field, number_field
-from rig.protocol.phone_base import Health, PhoneBase, PhoneConfig, committed_event
+from rig.protocol.phone_base import Health, PhoneBase, PhoneConfig
+from rig.protocol.phone_hellos import Hellos
 from rig.protocol.phone_messages import condition, standing
 
 _CANDIDATES = 4
@@ -52,11 +50,12 @@ class _Candidate:
 
 
 class PhoneHandshake(PhoneBase, ABC):
-    """Everything of the phone's core up to the moment it is armed; `PhoneCore` adds exposures."""
+    """Everything of the phone's core up to READY; `PhoneArming` adds the ARM that follows."""
 
     def __init__(self, cfg: PhoneConfig, journal: Sequence[Record], psk: bytes, rng: Rng) -> None:
         super().__init__(cfg, journal, psk, rng)
         self._candidates: OrderedDict[bytes, _Candidate] = OrderedDict()
+        self._window = Hellos()
         self._boot_pn = 0
         self._hello_tokens, self._hello_at = float(_HELLO_BUCKET), 0.0
         self._on_timer["knock"] = self._knock
@@ -172,14 +171,16 @@ class PhoneHandshake(PhoneBase, ABC):
     # -- handshake ---------------------------------------------------------------------------------
 
     def _on_hello(self, d: Datagram, addr: Addr, now: float) -> None:
+        hello = parse_payload(d.payload)
+        nonce_d, campaign = hex_field(hello, "nonce_d", 16), hex_field(hello, "campaign_id", 8)
+        if not self._window.hear(nonce_d, d.pn):
+            return
         refill = (now - self._hello_at) * _HELLO_BUCKET
         self._hello_tokens = min(float(_HELLO_BUCKET), self._hello_tokens + refill)
         self._hello_at = now
         if self._hello_tokens < 1:
             return
         self._hello_tokens -= 1
-        hello = parse_payload(d.payload)
-        nonce_d, campaign = hex_field(hello, "nonce_d", 16), hex_field(hello, "campaign_id", 8)
         code = self._refuse_hello(hello, campaign)
         candidate = self._candidate(nonce_d, addr, now)
         self._send_ready(candidate, campaign, d.subset, d.pn, now, code=code)
@@ -241,144 +242,3 @@ class PhoneHandshake(PhoneBase, ABC):
             payload=canonical(payload),
         )
         self._emit(act.SendDatagram(encode(ready, self._boot_key), c.connection.addr))
-
-    # -- arming ------------------------------------------------------------------------------------
-
-    def _on_arm(self, connection: Connection, d: Datagram, now: float) -> None:
-        latch = self.ledger.latch
-        if connection is self._live and latch is None:
-            self._send_armed(connection, d, now)
-            return
-        rearmed = bool(d.flags & Flag.REARM) and latch is not None and d.digest == latch.abort_id
-        if latch is not None and not rearmed:
-            self._send_abort(connection, now)
-            return
-        if connection is self._live:
-            return  # re-arming takes a new handshake
-        arm = parse_payload(d.payload)
-        campaign = hex_field(arm, "campaign_id", 8)
-        run = self.ledger.run(campaign, d.subset)
-        records = self._void_open("armed anew")
-        clear: list[Record] = [{"k": "CLEAR", "id": latch.abort_id.hex()}] if latch else []
-        refusal = self._refuse_arm(run, d, arm)
-        if refusal is not None:
-            self._promote(connection)
-            self._apply([*records, *clear])
-            self._abort(*refusal, None, None, before=[*records, *clear])
-            return
-        settled = self._resolve(run, arm)
-        if settled is None:
-            self._apply(records)
-            candidate = self._candidates[connection.conn_id]
-            ready = partial(self._send_ready, candidate, campaign, d.subset, d.pn)
-            if records:
-                self._append(records, ready)
-            else:
-                ready(now)
-            return
-        chain = self._chain_if(run, settled, campaign, d, arm)
-        if chain[:8] != d.chain:
-            self._promote(connection)
-            self._apply([*records, *clear])
-            why = "the display's history of this subset differs from the phone's"
-            self._abort(Code.CHAIN_MISMATCH, why, None, None, before=[*records, *clear])
-            return
-        if run is None:
-            records.append(_run_record(campaign, d.subset, arm))
-        else:
-            self._tell_settled(run.doubtful, settled)
-        records.append({"k": "ARM", "camp": campaign.hex(), "sub": d.subset})
-        records.extend(settled)
-        records.extend(clear)
-        if latch is not None:
-            self._emit_durable(act.Rearmed(latch.abort_id))
-        self._apply(records)
-        self._promote(connection)
-        self._append(records, partial(self._armed, connection, d))
-
-    def _refuse_arm(
-        self, run: Run | None, d: Datagram, arm: dict[str, Scalar]
-    ) -> tuple[Code, str] | None:
-        first, last = number_field(arm, "first"), number_field(arm, "last")
-        manifest = hex_field(arm, "manifest", 32)
-        if self._cfg.campaign not in (b"", hex_field(arm, "campaign_id", 8)):
-            why = "this pairing is bound to another campaign; pair the phone again"
-            return Code.CAMPAIGN_MISMATCH, why
-        if not first <= last or not first <= d.index <= last + 1:
-            return Code.PROTOCOL, f"armed for index {d.index} outside {first}..{last}"
-        if run is not None and (run.first, run.last, run.manifest) != (first, last, manifest):
-            return Code.MANIFEST_MISMATCH, (
-                f"subset {d.subset} was begun with another list of x-rays; "
-                "finish it with the plan it was begun with"
-            )
-        return None
-
-    def _resolve(self, run: Run | None, arm: dict[str, Scalar]) -> list[Record] | None:
-        """Records that settle the photo in doubt; None when the display decided on an old view."""
-        doubtful = run.doubtful if run else None
-        view = (number_field(arm, "view_committed"), arm.get("view_sha"))
-        mine = (run.committed if run else 0, doubtful.sha256.hex() if doubtful else None)
-        if view != mine:
-            return None
-        if run is None or doubtful is None:
-            return []
-        key: dict[str, Scalar] = {"i": doubtful.index, "a": doubtful.attempt}
-        if arm.get("resolution") == "commit":
-            return [{"k": "COMMIT", **key}]
-        if arm.get("resolution") == "void":
-            return [self._void(run, (doubtful.index, doubtful.attempt), "display")]
-        return None
-
-    def _tell_settled(self, doubtful: Shot | None, settled: list[Record]) -> None:
-        """What is to be heard and done once the decision is durable."""
-        if doubtful is not None and settled[0]["k"] == "COMMIT":
-            self._emit_durable(committed_event(doubtful))
-        elif doubtful is not None:
-            self._emit_durable(act.Quarantine(doubtful.name))
-
-    def _chain_if(
-        self,
-        run: Run | None,
-        settled: list[Record],
-        campaign: bytes,
-        d: Datagram,
-        arm: dict[str, Scalar],
-    ) -> bytes:
-        """The chain as it will stand once *settled* is applied."""
-        if run is None:
-            probe = PhoneLedger([_run_record(campaign, d.subset, arm)])
-            return probe.runs[campaign, d.subset].chain
-        doubtful = run.doubtful
-        if doubtful is not None and settled and settled[0]["k"] == "COMMIT":
-            return run.chain_after(doubtful)
-        return run.chain
-
-    def _promote(self, connection: Connection) -> None:
-        self._live = connection
-        self._candidates.clear()
-        self._settle_con()
-
-    def _armed(self, connection: Connection, d: Datagram, now: float) -> None:
-        run = self._run()
-        self._emit(act.Armed(run.subset, run.expected, run.last, run.session))
-        self._send_armed(connection, d, now)
-
-    def _send_armed(self, connection: Connection, d: Datagram, now: float) -> None:
-        run = self._run()
-        armed = Datagram(
-            MessageType.ARMED,
-            ack_pn=d.pn,
-            subset=run.subset,
-            index=run.expected,
-            chain=run.chain[:8],
-            payload=canonical({"committed": run.committed}),
-        )
-        self._send(connection, armed, now)
-
-
-def _run_record(campaign: bytes, subset: int, arm: dict[str, Scalar]) -> Record:
-    return {
-        "k": "RUN", "camp": campaign.hex(), "sub": subset, "first": arm["first"],
-        "last": arm["last"], "man": arm["manifest"], "env": str(arm.get("env_id", "")),
-        "ses": str(arm.get("session", "")),
-    }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rig.protocol.codes import Code, Flag, MessageType
 from rig.protocol.datagram import Datagram, Scalar, canonical
 from rig.protocol.ledger import Latch, Run, Shot
-from rig.protocol.payload import clip
+from rig.protocol.payload import clip, told
 from rig.protocol.phone_base import Health, PhoneConfig
 
 
@@ -86,8 +86,9 @@ def captured(run: Run, shot: Shot, ack_pn: int) -> Datagram:
     )
 
 
-def failed(d: Datagram, code: int) -> Datagram:
-    """The exposure that CAPTURE *d* asks for came to nothing; *code* says why."""
+def failed(d: Datagram, code: int, why: str = "") -> Datagram:
+    """The exposure that CAPTURE *d* asks for came to nothing: *code*, and *why* for people."""
+    why = told(why)
     return Datagram(
         MessageType.FAILED,
         ack_pn=d.pn,
@@ -97,4 +98,5 @@ def failed(d: Datagram, code: int) -> Datagram:
         attempt=d.attempt,
         code=int(code),
         token=d.token,
+        payload=canonical({"why": why}) if why else b"",
     )

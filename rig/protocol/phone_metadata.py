@@ -16,11 +16,11 @@ from rig.protocol.datagram import BadDatagram, Datagram
 from rig.protocol.endpoint import Connection, Rng
 from rig.protocol.journal import Record
 from rig.protocol.metadata import Part, Shelf, encode_part, parse_part
+from rig.protocol.phone_arming import PhoneArming
 from rig.protocol.phone_base import PhoneConfig
-from rig.protocol.phone_handshake import PhoneHandshake
 
 
-class PhoneMetadata(PhoneHandshake, ABC):
+class PhoneMetadata(PhoneArming, ABC):
     """Adds the shelf of metadata; `PhoneCore` adds exposures."""
 
     def __init__(self, cfg: PhoneConfig, journal: Sequence[Record], psk: bytes, rng: Rng) -> None:

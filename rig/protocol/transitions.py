@@ -1,8 +1,8 @@
 """The states of both sides as data: which trigger leads from where to where, and nothing else does.
 
 The cores look every change up here: `DisplayBase._enter` moves the display's phase, the phone's
-ledger moves an exposure. What the tables lack is a defect and is refused. docs/states.md is written
-by ``python -m rig.protocol.transitions``.
+ledger moves an exposure, `PhoneCamera._move` what its camera is busy with. What the tables lack is
+a defect and is refused. docs/states.md is written by ``python -m rig.protocol.transitions``.
 """
 
 from __future__ import annotations
@@ -110,6 +110,47 @@ _RECORDS = {
 }
 
 
+class CameraState(Enum):
+    """What the phone's camera is busy with, whatever is journalled (section 4)."""
+
+    FREE = "free"
+    EXPOSING = "exposing"
+    WRITING = "writing"  # the photo gets its name
+    LATE = "late"  # its exposure was given up, the call has not come back
+    DROPPED = "dropped"  # given up while the photo got its name
+    RESTING = "resting"  # a photo of an exposure given up may still appear
+
+
+class CameraTrigger(Enum):
+    """What moves the camera; the value says it to people."""
+
+    SHUTTER = "INTENT is durable: the shutter"
+    PHOTO = "the call ends with a photo"
+    FAILED = "the call ends without a photo"
+    STORED = "the photo is stored, or cannot be"
+    GIVEN_UP = "time is up, or the exposure is void"
+    ENDED = "the end of what was given up"
+    REST = "start, or the end of what timed out or was given up, of a camera that must rest"
+    RESTED = "it has rested"
+
+
+CAMERA: Mapping[tuple[CameraState, CameraTrigger], CameraState] = {
+    (CameraState.FREE, CameraTrigger.SHUTTER): CameraState.EXPOSING,
+    (CameraState.FREE, CameraTrigger.REST): CameraState.RESTING,
+    (CameraState.EXPOSING, CameraTrigger.PHOTO): CameraState.WRITING,
+    (CameraState.EXPOSING, CameraTrigger.FAILED): CameraState.FREE,
+    (CameraState.EXPOSING, CameraTrigger.REST): CameraState.RESTING,
+    (CameraState.EXPOSING, CameraTrigger.GIVEN_UP): CameraState.LATE,
+    (CameraState.WRITING, CameraTrigger.STORED): CameraState.FREE,
+    (CameraState.WRITING, CameraTrigger.GIVEN_UP): CameraState.DROPPED,
+    (CameraState.LATE, CameraTrigger.ENDED): CameraState.FREE,
+    (CameraState.LATE, CameraTrigger.REST): CameraState.RESTING,
+    (CameraState.DROPPED, CameraTrigger.ENDED): CameraState.FREE,
+    (CameraState.RESTING, CameraTrigger.RESTED): CameraState.FREE,
+}
+"""What the camera is busy with after a trigger; only a FREE one is asked for another photo."""
+
+
 def document() -> str:
     """docs/states.md."""
     display = {(p.name, t.value): q.name for (p, t), q in DISPLAY.items()}
@@ -117,6 +158,7 @@ def document() -> str:
         (s.name if s else "(unknown)", f"{record}: {_RECORDS[record]}"): after.name
         for (s, record), after in SHOT.items()
     }
+    camera = {(s.name, t.value): after.name for (s, t), after in CAMERA.items()}
     return "\n".join([
         "# States",
         "",
@@ -134,6 +176,14 @@ def document() -> str:
         "## Phone: an exposure (index, attempt)",
         "",
         *_diagram(shot, "(unknown)"),
+        "",
+        "## Phone: its camera",
+        "",
+        "While it is anything but FREE, a CAPTURE that would begin an exposure is answered by",
+        "WAIT_CAMERA. Nothing of this is journalled: a new process life begins with FREE, or with",
+        "RESTING where the camera cannot name its output.",
+        "",
+        *_diagram(camera, "FREE"),
         "",
     ])  # fmt: skip
 

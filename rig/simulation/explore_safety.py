@@ -10,15 +10,24 @@ decided. S6 nobody aborts without a contradiction or a person. S7 no core raises
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from rig.protocol.codes import Flag, MessageType
 from rig.protocol.display import Phase
+from rig.simulation.explore_photos import shown_in
 from rig.simulation.explore_sides import Maker, Side, Wire
-from rig.simulation.explore_state import Step, World, shown_in
+from rig.simulation.explore_state import Step, World
 
 Log = list[tuple[int, int, bytes]]
+
+
+class Books(NamedTuple):
+    """What one side's ledger amounts to: log, photo in doubt, committed files, what is wrong."""
+
+    log: Log
+    doubt: bytes
+    names: frozenset[str]
+    wrong: str
 
 
 class Safety:
@@ -27,6 +36,7 @@ class Safety:
     def __init__(self, maker: Maker) -> None:
         self._subset = maker.subset
         self._run = (maker.subset.campaign, maker.subset.subset)
+        self._books: dict[Side, Books] = {}
 
     def judge(self, before: World, step: Step) -> tuple[World, str]:
         """The world after *step* with its books, and what is wrong with it (empty: nothing)."""
@@ -44,30 +54,37 @@ class Safety:
 
     # -- what the world holds ----------------------------------------------------------------------
 
-    def _shots(self, side: Side) -> tuple[Log, bytes, list[str]]:
-        """Committed photos, hash of the photo in doubt, names of the committed files."""
+    def _phone(self, side: Side) -> Books:
+        """What the phone's ledger amounts to."""
+        books = self._books.get(side)
+        if books is None:
+            books = self._books[side] = self._read_phone(side)
+        return books
+
+    def _read_phone(self, side: Side) -> Books:
         ledger = side.core.ledger if side.core is not None else side.ledger
         run: Any = ledger.runs.get(self._run)
         if run is None:
-            return [], b"", []
+            return Books([], b"", frozenset(), "")
         shots = run.committed_shots()
         doubt = run.doubtful.sha256 if run.in_doubt else b""
-        return [(s.index, s.attempt, s.sha256) for s in shots], doubt, [s.name for s in shots]
+        log = [(s.index, s.attempt, s.sha256) for s in shots]
+        return Books(log, doubt, frozenset(s.name for s in shots), _strange("phone", log))
 
-    @staticmethod
-    def _done(side: Side) -> Log:
-        ledger = side.core.ledger if side.core is not None else side.ledger
-        return [(d.index, d.attempt, d.sha256) for d in ledger.done]
+    def _display(self, side: Side) -> Books:
+        """What the display's ledger amounts to."""
+        books = self._books.get(side)
+        if books is None:
+            ledger = side.core.ledger if side.core is not None else side.ledger
+            log = [(d.index, d.attempt, d.sha256) for d in ledger.done]
+            books = self._books[side] = Books(log, b"", frozenset(), _strange("display", log))
+        return books
 
     def _logs(self, w: World) -> str:
-        committed, _, names = self._shots(w.phone)
-        for who, log in (("phone", committed), ("display", self._done(w.display))):
-            if [i for i, _, _ in log] != list(range(1, len(log) + 1)):
-                return f"S1 the {who}'s log is not 1..k: {[(i, a) for i, a, _ in log]}"
-            for i, a, sha in log:
-                if shown_in(sha) != i:
-                    return f"S2 the {who}'s photo ({i},{a}) shows {shown_in(sha) or 'no x-ray'}"
-        if not w.files.issuperset(names):
+        phone, display = self._phone(w.phone), self._display(w.display)
+        if phone.wrong or display.wrong:
+            return phone.wrong or display.wrong
+        if not w.files.issuperset(phone.names):
             return "S2 the file of a committed photo is gone"
         return ""
 
@@ -75,13 +92,14 @@ class Safety:
         core = w.display.core
         if core is None or core.phase is not Phase.COMPLETE:
             return ""
-        committed, _, _ = self._shots(w.phone)
-        if committed != self._done(w.display) or len(committed) != self._subset.count:
+        committed = self._phone(w.phone).log
+        if committed != self._display(w.display).log or len(committed) != self._subset.count:
             return f"S3 complete is reported with {len(committed)} committed photos"
         return ""
 
     def _agreement(self, w: World) -> str:
-        (committed, doubt, _), done = self._shots(w.phone), self._done(w.display)
+        committed, doubt, *_ = self._phone(w.phone)
+        done = self._display(w.display).log
         if done[: len(committed)] != committed:
             return "S5 the phone committed what the display did not decide"
         if len(done) > len(committed) + 1 or (len(done) > len(committed) and doubt != done[-1][2]):
@@ -94,21 +112,23 @@ class Safety:
         """Remember the abort that the phone latched until a person clears that very one."""
         after, stopped, cause = step.after, before.stopped, step.cause
         latch = self._latch(after.phone) if after.phone.core is not None else None
-        latch = latch or step.aborted
+        if not latch and not _rearms(cause, (step.aborted, b"")):
+            latch = step.aborted
         if latch and (stopped is None or stopped[0] != latch):
-            stopped = (latch, self._shots(before.phone)[1])
+            stopped = (latch, self._phone(before.phone).doubt)
         elif not latch and after.phone.core is not None and _rearms(cause, stopped):
             stopped = None
-        return after if stopped == before.stopped else replace(after, stopped=stopped)
+        return after if stopped == before.stopped else after._replace(stopped=stopped)
 
     def _stopped(self, before: World, after: World, step: Step) -> str:
         for key in step.triggered:
             if key in before.fired:
                 return f"S1 attempt {key} is triggered twice"
-        (com0, doubt0, _), (com1, doubt1, _) = self._shots(before.phone), self._shots(after.phone)
+        com0, doubt0, *_ = self._phone(before.phone)
+        com1, doubt1, *_ = self._phone(after.phone)
         if step.cause is not None and step.cause.bad and (step.triggered or com0 != com1):
             return "S4 a wrong CAPTURE triggers or commits"
-        done0, done1 = self._done(before.display), self._done(after.display)
+        done0, done1 = self._display(before.display).log, self._display(after.display).log
         if before.stopped is not None and after.stopped is not None:
             if step.triggered:
                 return "S4 the shutter is asked for while an abort is latched"
@@ -135,6 +155,15 @@ class Safety:
             if self._latch(side) is not None:
                 return f"S6 the {who} aborts although nothing contradicts: {_why(side)}"
         return ""
+
+
+def _strange(who: str, log: Log) -> str:
+    if [i for i, _, _ in log] != list(range(1, len(log) + 1)):
+        return f"S1 the {who}'s log is not 1..k: {[(i, a) for i, a, _ in log]}"
+    for i, a, sha in log:
+        if shown_in(sha) != i:
+            return f"S2 the {who}'s photo ({i},{a}) shows {shown_in(sha) or 'no x-ray'}"
+    return ""
 
 
 def _rearms(cause: Wire | None, stopped: tuple[bytes, bytes] | None) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rig.protocol import actions as act
@@ -23,6 +21,9 @@ class Budgets(NamedTuple):
     wrong: int = 0
     abort: int = 0
     silence: int = 0
+    pause: int = 0
+    bye: int = 0
+    ping: int = 0
 
 
 class Exposure(NamedTuple):
@@ -33,8 +34,7 @@ class Exposure(NamedTuple):
     killed: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class World:
+class World(NamedTuple):
     """Everything there is. *screen*: the index that is up, 0 for none."""
 
     display: Side
@@ -67,25 +67,6 @@ class Step(NamedTuple):
     """The abort that the phone reports."""
 
 
-_SHOWN: dict[bytes, int] = {}
-
-
-def shown_in(sha: bytes) -> int:
-    """What the photo with this hash shows."""
-    return _SHOWN[sha]
-
-
-def photo_of(ticket: act.Ticket, shown: int) -> act.Photo:
-    text = f"{ticket.index}.{ticket.attempt}.{ticket.boot!r}:{shown}"
-    sha = hashlib.sha256(text.encode()).digest()
-    _SHOWN[sha] = shown
-    return act.Photo(sha, 6_000_000, 4, 3, 1, 2)
-
-
-def surface_of(screen: int) -> bytes:
-    return b"surface %d" % screen
-
-
 def alive(wire: Wire, w: World) -> bool:
     """Whether *wire* may still change anything, ever."""
     side = w.phone if wire.to_phone else w.display
@@ -103,12 +84,21 @@ def alive(wire: Wire, w: World) -> bool:
         stale = wire.boot == s["_boot"] and wire.pn <= s["_answered"][1]
         return wire.nonce == s["_nonce_d"] and wire.boot not in s["_superseded"] and not stale
     if not wire.to_phone:
+        if wire.type == MessageType.META_ACK and not answers(wire, w):
+            return False
         return s["phase"] is not Phase.COMPLETE and opens(s["_connection"], wire)
     if wire.type in _ACKS:
         return acks(w.phone, wire.conn, wire.ack) and opens(s["_live"], wire)
     candidate = s["_candidates"].get(wire.conn)
     connection = candidate.connection if candidate else s["_live"]
     return opens(connection, wire)
+
+
+def answers(wire: Wire, w: World) -> bool:
+    """Whether *wire* is, or answers, a transmission of what the display asks for now."""
+    name = {MessageType.META_PART: "_part", MessageType.META_ACK: "_part"}
+    asked = w.display.inside.get(name.get(MessageType(wire.type), "_request"))
+    return asked is not None and (wire.pn if wire.to_phone else wire.ack) in asked.pns
 
 
 def wanted(conn: bytes, nonce: bytes, w: World) -> bool:
@@ -126,7 +116,9 @@ def nonce_of(display: Side) -> bytes:
 def held(w: World) -> bool:
     """Whether both sides hold the phone's live connection: a knock says nothing then."""
     live, connection = w.phone.inside["_live"], w.display.inside.get("_connection")
-    return live is not None and connection is not None and live.conn_id == connection.conn_id
+    if live is None or connection is None or live.closed or connection.closed:
+        return False
+    return bool(live.conn_id == connection.conn_id)
 
 
 def acks(phone: Side, conn: bytes, pn: int) -> bool:
@@ -143,3 +135,17 @@ def opens(connection: Any, wire: Wire) -> bool:
     highest, seen = vars(window)["_highest"], vars(window)["_seen"]
     age = highest - wire.pn
     return age < 0 or (age < 64 and not seen >> age & 1)
+
+
+def old_capture(w: World) -> bool:
+    """Whether a CAPTURE of an index that the phone has committed is in flight."""
+    return any(
+        m.index < w.phone.expected and m.to_phone and m.type == MessageType.CAPTURE for m in w.net
+    )
+
+
+def misfiled(w: World) -> tuple[tuple[tuple[int, int], ...], tuple[str, ...]]:
+    """Photos whose files are missing, and files that no record speaks of."""
+    kept = w.phone.kept
+    missing = tuple([kept[name] for name in kept if name not in w.files])
+    return missing, tuple(sorted(w.files - kept.keys()))

@@ -19,6 +19,7 @@ class Faults:
         hang: the camera never answers again, and cannot be killed; the agent must be restarted.
         stale: the camera returns its last frame.
         camera_seconds: median time of an exposure.
+        quiesce: for how long the camera is left alone after a start and after a time-out.
         disturb: the screen is disturbed while it shows an x-ray.
     """
 
@@ -33,3 +34,4 @@ class Faults:
     hang: float = 0.0
     slow: float = 0.0
     stale: float = 0.0
+    quiesce: float = 0.0

@@ -99,7 +99,8 @@ class VirtualRig(VirtualClock):
     def boot_phone(self) -> None:
         """A new life of the phone agent, from its journal and folder."""
         self._life["phone"] += 1
-        cfg = PhoneConfig(hosts=(DISPLAY_ADDR,), timers=self.timers)
+        hosts, quiesce = (DISPLAY_ADDR,), self.faults.quiesce
+        cfg = PhoneConfig(hosts=hosts, timers=self.timers, quiesce=quiesce)
         self.phone = PhoneCore(cfg, self._read(self.phone_disk), self._psk, self._bytes)
         kept = self.stored_names()
         self.folder.keep(kept)

@@ -118,11 +118,17 @@ class PhoneBench(Bench):
     """A real phone core before a display played by hand."""
 
     def __init__(
-        self, records: Iterable[Record] = (), *, subset: Subset | None = None, seed: int = 0
+        self,
+        records: Iterable[Record] = (),
+        *,
+        subset: Subset | None = None,
+        seed: int = 0,
+        quiesce: float = 0.0,
     ) -> None:
         super().__init__(records, seed)
         self.subset = subset or subset_of(4)
-        cfg = PhoneConfig(hosts=(("display", 47911),), est_photo_bytes=1000)
+        hosts = (("display", 47911),)
+        cfg = PhoneConfig(hosts=hosts, est_photo_bytes=1000, quiesce=quiesce)
         self.core = PhoneCore(cfg, self.journal, PSK, self.random.randbytes)
         self.ready: dict[str, Any] = {}
         self.chain = self.subset.chain_start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import deque
 from typing import Any
@@ -167,6 +168,68 @@ def test_forged_datagrams_that_wait_for_the_journal_change_nothing(observed: Any
     rig.audit_all()
     assert rig.audit.shutters == 4
     assert set(writes) == {"display", "phone"}
+
+
+class Flood:
+    """Replays recorded KNOCKs a thousand times a second, each time from another address.
+
+    They go round in the order in which they were recorded; the newest that the air carries is
+    replayed between any two of them, as it would be by somebody who listens and never tires.
+    """
+
+    def __init__(self, rig: Any, recorded: list[bytes], rate: float = 1000.0) -> None:
+        self._rig, self._pause = rig, 1 / rate
+        self._recorded = itertools.cycle(recorded)
+        self.sent = 0
+        self.going = True
+        self._pour()
+
+    def _pour(self) -> None:
+        rig = self._rig
+        if not self.going:
+            return
+        newest = [data for who, data in rig.recorded[-20:] if peek(data)[0] == M.KNOCK]
+        for data in (next(self._recorded), *newest[-1:]):
+            self.sent += 1
+            rig._later("display", "datagram_received", data, ("evil", self.sent))()
+        rig.schedule(self._pause, self._pour)
+
+
+def _night_of_knocking(rig: Any, lives: int) -> list[bytes]:
+    """The phone agent is started *lives* times before there is a display."""
+    for _ in range(lives):
+        rig.boot_phone()
+        rig.run_until(lambda: False, limit=30.0)
+        rig.crash("phone")
+    knocks = [data for _, data in rig.recorded if peek(data)[0] == M.KNOCK]
+    assert len(knocks) >= 30 * lives
+    return knocks
+
+
+@pytest.mark.parametrize("lives", [1, 5, 30])
+@pytest.mark.parametrize("loss", [0.0, 0.2])
+def test_a_flood_of_replayed_knocks_delays_a_connection_by_seconds_at_most(
+    observed: Any, lives: int, loss: float
+):
+    """Of hundreds of KNOCKs of earlier lives; and again when the phone restarts in the middle."""
+    rig = observed(30, loss=loss)
+    flood = Flood(rig, _night_of_knocking(rig, lives))
+    rig.run_until(lambda: False, limit=1.0)
+    rig.boot()
+    began = rig.now
+    rig.until(lambda: rig.display._armed, limit=5.0)
+    rig.until(lambda: rig.display.ledger.next_index == 3, limit=20.0)
+    rig.crash("phone")
+    rig.boot_phone()
+    arms = len(rig.sent("phone", M.ARMED))
+    rig.until(lambda: len(rig.sent("phone", M.ARMED)) > arms, limit=5.0)
+    rig.until(lambda: rig.display.ledger.next_index == 6, limit=20.0)
+    assert flood.sent > 1000 * (rig.now - began)
+    hellos = len(rig.sent("display", M.HELLO))
+    assert hellos <= 80 * (rig.now - began) + 20
+    flood.going = False
+    rig.finish()
+    rig.audit_all()
 
 
 def test_a_raced_copy_from_elsewhere_does_not_take_the_connection_away(observed: Any):

@@ -264,3 +264,51 @@ def test_without_a_journal_there_is_nothing_to_audit(tmp_path: Path):
         audit_phone(tmp_path)
     with pytest.raises(OSError, match="journal"):
         read_journal(tmp_path / "journal")
+
+
+def released(shot: Shot, *indices: int) -> set[tuple[str, bytes]]:
+    """The note of deleting these photos, which are gone."""
+    notes = set()
+    for index in indices:
+        path = shot.photo(index)
+        notes.add((path.name, hashlib.sha256(path.read_bytes()).digest()))
+        path.unlink()
+    return notes
+
+
+def test_deleted_with_a_note_is_sound(shot: Shot) -> None:
+    """The metadata is still hashed; the photos are counted as let go."""
+    shot.write()
+    report = audit_phone(shot.folder, released(shot, 2, 3))
+    assert report.sound, report.text()
+    assert (report.released, report.hashed) == (2, 6)
+    assert "2 photos were deleted" in report.text()
+
+
+def test_note_with_other_bytes_excuses_nothing(shot: Shot) -> None:
+    """Name and hash together are the note."""
+    shot.write()
+    wrong = {(name, bytes(32)) for name, _ in released(shot, 2)}
+    assert [f.why for f in audit_phone(shot.folder, wrong).findings] == ["the photo is missing"]
+
+
+def test_note_excuses_neither_metadata_nor_changed_photos(shot: Shot) -> None:
+    """A photo that is there is read, whatever the note says."""
+    shot.write()
+    notes = released(shot, 2)
+    notes.add((shot.names[2], hashlib.sha256(shot.photo(3).read_bytes()).digest()))
+    shot.photo(3).write_bytes(b"changed")
+    shot.sidecar(2).unlink()
+    report = audit_phone(shot.folder, notes)
+    assert sorted(f.why for f in report.findings) == [
+        "the metadata is missing", "the photo has other bytes than were decided",
+    ]  # fmt: skip
+    assert report.released == 1
+
+
+def test_note_excuses_nothing_of_an_unfinished_subset(shot: Shot) -> None:
+    """The display may still ask for it."""
+    records = [r for r in shot.phone.journal if r["k"] != "FINISH"]
+    (shot.folder / "journal").write_bytes(b"".join(map(encode_record, records)))
+    report = audit_phone(shot.folder, released(shot, 1))
+    assert (report.released, [f.why for f in report.findings]) == (0, ["the photo is missing"])

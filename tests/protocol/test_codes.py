@@ -31,7 +31,13 @@ def test_flags_are_those_of_the_specification():
     ("first", "names"),
     [
         (0, "OK EXPOSING WRITING WAIT_CAMERA NEED_META STALE"),
-        (16, "CAMERA_ERROR CAMERA_TIMEOUT CAMERA_EMPTY CAMERA_BAD_JPEG CAMERA_PERMISSION"),
+        (
+            16,
+            (
+                "CAMERA_ERROR CAMERA_TIMEOUT CAMERA_EMPTY CAMERA_BAD_JPEG CAMERA_PERMISSION "
+                "CAMERA_BACKGROUND"
+            ),
+        ),
         (32, "DISK_LOW BATTERY_LOW THERMAL FS_ERROR META_TOO_BIG"),
         (
             64,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import rig.protocol.display_handshake as display_handshake
+import rig.protocol.ledger as ledger_module
 import rig.protocol.phone as phone_module
 import rig.protocol.phone_handshake as phone_handshake
 from rig.protocol import actions as act
@@ -18,9 +19,10 @@ from rig.protocol.display_ledger import done_record
 from rig.protocol.display_messages import doubtful_result
 from rig.protocol.keys import connection_keys
 from rig.protocol.phone import PhoneCore
+from rig.protocol.transitions import ShotState
 from rig.protocol.verdict import Contradiction, Expose, Repeat, judge_capture
 from rig.simulation.explore import Bounds, Explorer
-from rig.simulation.explore_state import photo_of
+from rig.simulation.explore_photos import photo_of
 
 _FAKE = {"sha256": "00" * 32, "size": 1, "w": 1, "h": 1, "t_trigger": "1", "t_done": "2"}
 
@@ -73,13 +75,6 @@ class AdoptInDoubt(DisplayCore):
         record = done_record(self._subset, index, attempt, doubtful_result(ready))
         self.ledger.apply(record)
         self._append([record], lambda now: self._arm("commit", now))
-
-
-class ArmsRegardless(DisplayCore):
-    """The abort that READY tells of is not looked at."""
-
-    def _decide(self, ready: Any, now: float) -> None:
-        super()._decide({**ready, "aborted_id": None}, now)
 
 
 class DoneInRam(DisplayCore):
@@ -216,7 +211,6 @@ def test_a_defective_phone_is_caught(mutant, bounds: Bounds, code: str):
 @pytest.mark.parametrize(
     ("judge", "bounds", "code"),
     [
-        (_no_dedupe, Bounds(cap=1), "S"),
         (_no_chain, Bounds(cap=1, wrong=1), "S4"),
     ],
 )
@@ -227,9 +221,26 @@ def test_a_defective_judgement_is_caught(monkeypatch, judge, bounds: Bounds, cod
 
 
 def test_a_rearm_without_the_id_is_caught():
-    """Any ARM clears the abort, and no person is asked."""
-    bounds = Bounds(count=1, cap=1, crash=1, wrong=1)
-    _caught(bounds, "S4", ArmsRegardless, RearmWithoutId)
+    """An ARM that was decided before the abort clears it, though no person was asked.
+
+    The display asks anew after a long silence; its ARM is under way when a wrong CAPTURE of the
+    connection before makes the phone abort. Nothing but the id tells that this ARM is no re-arm.
+    """
+    _caught(Bounds(count=1, cap=2, wrong=1, silence=2), "S4", phone=RearmWithoutId)
+
+
+def test_without_dedupe_the_ledger_refuses_the_second_exposure(monkeypatch):
+    """The first line of defence is gone; the second stops the phone before its shutter."""
+    monkeypatch.setattr(phone_module, "judge_capture", _no_dedupe)
+    _caught(Bounds(cap=1), "S7 a core raised JournalCorrupt: a INTENT record does not fit")
+
+
+def test_without_dedupe_and_the_ledgers_table_a_photo_is_taken_twice(monkeypatch):
+    """So the harm that both stand against is real."""
+    again = {(state, "INTENT"): ShotState.INTENT for state in ShotState}
+    monkeypatch.setattr(ledger_module, "SHOT", {**ledger_module.SHOT, **again})
+    monkeypatch.setattr(phone_module, "judge_capture", _no_dedupe)
+    _caught(Bounds(cap=1), "S1 attempt .* is triggered twice")
 
 
 def test_keys_without_an_epoch_are_caught(monkeypatch):

@@ -247,6 +247,49 @@ GOLDEN = [
             "00000000000000000000000000000000000085992322b921bc33a5ba60f40a38da5f"
         ),
     ),
+    (
+        "p2d",
+        Datagram(
+            M.FAILED, CONN, pn=8, ack_pn=8, subset=3, index=8, attempt=3, flags=Flag.CON,
+            code=Code.CAMERA_EMPTY, token=b"token..8",
+            payload=canonical({"why": "the camera left 0 bytes; is its app in front?"}),
+        ),
+        (
+            "584301094a9fb1bcd45988910000000800000008000000030000000800030112746f6b656e2e2e38"
+            "0000000000000000000000000000000000377b22776879223a227468652063616d657261206c6566"
+            "7420302062797465733b206973206974732061707020696e2066726f6e743f227d058f897d214772"
+            "53f53f1793c6d30a09"
+        ),
+    ),
+    (
+        "p2d",
+        Datagram(
+            M.FAILED, CONN, pn=9, ack_pn=9, subset=3, index=8, attempt=3, flags=Flag.CON,
+            code=Code.DISK_LOW, token=b"token..8",
+            payload=canonical({
+                "why": "200 MiB are free on the phone, 256 MiB are needed; "
+                "free some room, then resume",
+            }),
+        ),
+        (
+            "584301094a9fb1bcd45988910000000900000009000000030000000800030120746f6b656e2e2e38"
+            "0000000000000000000000000000000000587b22776879223a22323030204d694220617265206672"
+            "6565206f6e207468652070686f6e652c20323536204d694220617265206e65656465643b20667265"
+            "6520736f6d6520726f6f6d2c207468656e20726573756d65227d3aca5a8bee16eaf91733fd0ca779"
+            "66f1"
+        ),
+    ),
+    (
+        "p2d",
+        Datagram(
+            M.FAILED, CONN, pn=10, ack_pn=10, subset=3, index=8, attempt=3, flags=Flag.CON,
+            code=Code.CAMERA_BACKGROUND, token=b"token..8",
+        ),
+        (
+            "584301094a9fb1bcd45988910000000a0000000a000000030000000800030115746f6b656e2e2e38"
+            "000000000000000000000000000000000000f52b8e150a4bced69e5291db78b5220b"
+        ),
+    ),
 ]  # fmt: skip
 IDS = [M(d.type).name for _, d, _ in GOLDEN]
 

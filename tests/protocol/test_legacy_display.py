@@ -147,7 +147,7 @@ def test_a_mismatch_after_an_unanswered_send_is_ambiguous(display: Any) -> None:
     """Taken and its OK lost, or never taken: pause, whatever happens next."""
     display.wait(31).hear(b"MISMATCH")
     (paused,) = display.saw(act.Paused)
-    assert "--legacy-resolve taken" in paused.why
+    assert "answer taken" in paused.why
     assert not display.saw(act.Aborted)
     assert len(display.take()) == 2
     again = display.again().wait(500)

@@ -49,17 +49,29 @@ class Agents:
         dead, _ = await loop.create_datagram_endpoint(
             asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
         )
-        hosts = (dead.get_extra_info("sockname"), transport.get_extra_info("sockname"))
+        self.hosts = (dead.get_extra_info("sockname"), transport.get_extra_info("sockname"))
         dead.abort()
-        phone = PhoneConfig(hosts, timers=FAST)
+        self.d_shell.run(self.display.start(self.d_shell.now))
+        await self.start_phone()
+
+    async def start_phone(self) -> None:
+        """A life of the phone agent on a socket of its own."""
+        phone = PhoneConfig(self.hosts, timers=FAST)
         self.phone = PhoneCore(phone, self.journals[1].records, self.psk, os.urandom)
         self.p_shell = Shell(self.phone, self.journals[1], self._on_phone, self._fatal)
-        transport, _ = await loop.create_datagram_endpoint(
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: self.p_shell, local_addr=("127.0.0.1", 0)
         )
         self.transports.append(transport)
-        self.d_shell.run(self.display.start(self.d_shell.now))
         self.p_shell.run(self.phone.start(self.p_shell.now))
+
+    def part(self, who: str) -> None:
+        """An agent stops as both do: BYE, then nothing more."""
+        core, shell = (
+            (self.display, self.d_shell) if who == "display" else (self.phone, self.p_shell)
+        )
+        shell.run(core.bye(shell.now))
+        shell.close()
 
     async def stop(self) -> None:
         self.d_shell.close()
@@ -69,6 +81,10 @@ class Agents:
         for journal in self.journals:
             journal.close()
         await asyncio.sleep(0)
+
+    def said(self, kind: type) -> list[Any]:
+        """What either agent said of this kind."""
+        return [e for e in self.events if isinstance(e, kind)]
 
     def _fatal(self, error: BaseException) -> None:
         if not self.done.done():
@@ -145,6 +161,35 @@ async def test_garbage_on_the_socket_decides_nothing(agents: Agents):
     await asyncio.wait_for(agents.done, 30)
     stranger.close()
     assert len(list(agents.folder.glob("*.jpg"))) == COUNT
+
+
+@pytest.mark.parametrize("who", ["phone", "display"])
+async def test_stopping_one_side_tells_the_other_at_once(agents: Agents, who: str):
+    """BYE over real sockets: the link is known to be closed, not guessed from a silence."""
+    await _until(lambda: agents.said(act.Committed))
+    agents.events.clear()
+    agents.part(who)
+    await _until(lambda: agents.said(act.PeerLost))
+    assert agents.said(act.PeerLost) == [act.PeerLost(0.0)]  # a silence has a length
+    assert not agents.done.done()
+    if who == "display":
+        sent = agents.p_shell.datagrams_out
+        await _until(lambda: agents.p_shell.datagrams_out >= sent + 2)  # it knocks
+        assert agents.phone.link_age_since is None
+    assert not agents.said(act.Aborted)
+
+
+async def test_the_next_life_of_a_phone_that_said_bye_finishes_the_run(agents: Agents):
+    await _until(lambda: agents.said(act.Committed))
+    agents.part("phone")
+    await _until(lambda: agents.said(act.PeerLost))
+    agents.journals[1].close()
+    agents.journals[1] = JournalFile(agents.folder / "phone.j")
+    await agents.start_phone()
+    await asyncio.wait_for(agents.done, 30)
+    run = agents.phone.ledger.current
+    assert run.committed == COUNT
+    assert run.chain == agents.display.ledger.chain
 
 
 async def test_a_journal_that_cannot_be_written_is_fatal(

@@ -16,7 +16,18 @@ from rig.protocol.actions import LocalProtocolError
 from rig.protocol.display_base import DisplayBase
 from rig.protocol.journal import JournalCorrupt
 from rig.protocol.ledger import PhoneLedger
-from rig.protocol.transitions import DISPLAY, SHOT, Phase, ShotState, Trigger, document
+from rig.protocol.phone_camera import PhoneCamera
+from rig.protocol.transitions import (
+    CAMERA,
+    DISPLAY,
+    SHOT,
+    CameraState,
+    CameraTrigger,
+    Phase,
+    ShotState,
+    Trigger,
+    document,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDS = {Phase.COMPLETE}
@@ -35,9 +46,9 @@ def test_the_module_writes_the_document():
 
 def test_the_document_draws_every_state_and_every_transition():
     text = document()
-    for state in (*Phase, *ShotState):
+    for state in (*Phase, *ShotState, *CameraState):
         assert f"[{state.name}]" in text
-    assert text.count("--> [") == len(DISPLAY) + len(SHOT)
+    assert text.count("--> [") == len(DISPLAY) + len(SHOT) + len(CAMERA)
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -65,6 +76,29 @@ def test_a_photo_is_committed_only_from_stored_and_stored_only_from_intent():
     assert [b for b, a in ways if a is ShotState.STORED] == [ShotState.INTENT]
 
 
+def test_the_camera_always_comes_back_and_only_a_free_one_is_asked():
+    """From every state there is a way to FREE, and only from FREE one to EXPOSING."""
+    free = {CameraState.FREE}
+    while new := {b for (b, _), after in CAMERA.items() if after in free} - free:
+        free |= new
+    assert free == set(CameraState)
+    asked = [(b, t) for (b, t), after in CAMERA.items() if after is CameraState.EXPOSING]
+    assert asked == [(CameraState.FREE, CameraTrigger.SHUTTER)]
+
+
+def test_a_photo_of_an_exposure_that_was_given_up_is_never_stored():
+    """What is LATE or DROPPED leads to no WRITING."""
+    given_up, front = set(), [CameraState.LATE, CameraState.DROPPED]
+    while front:
+        here = front.pop()
+        given_up.add(here)
+        if here is not CameraState.FREE:
+            front += {after for (b, _), after in CAMERA.items() if b is here} - given_up
+    assert given_up == {
+        CameraState.LATE, CameraState.DROPPED, CameraState.RESTING, CameraState.FREE,
+    }  # fmt: skip
+
+
 def test_a_capture_is_asked_for_only_after_paint_and_settling():
     """Rule 5.1; and a photo is checked only after it was asked for."""
     ways = {(before, after) for (before, _), after in DISPLAY.items()}
@@ -88,6 +122,30 @@ def test_the_display_moves_by_the_table_or_not_at_all(display_bench: Any, phase,
         with pytest.raises(LocalProtocolError, match="leads nowhere"):
             core._enter(trigger)
         assert core.phase is phase
+
+
+@pytest.mark.parametrize(("state", "trigger"), list(product(CameraState, CameraTrigger)))
+def test_the_camera_moves_by_the_table_or_not_at_all(phone_bench: Any, state, trigger):
+    core = phone_bench().core
+    core._camera_state = state
+    if (state, trigger) in CAMERA:
+        core._move(trigger)
+        assert core._camera_state is CAMERA[state, trigger]
+    else:
+        with pytest.raises(LocalProtocolError, match="nowhere from"):
+            core._move(trigger)
+        assert core._camera_state is state
+
+
+def test_the_camera_s_state_is_changed_in_one_place_only():
+    """`_move`, besides the constructor that begins at FREE."""
+    found = [
+        line.strip()
+        for path in sorted((ROOT / "rig" / "protocol").glob("phone*.py"))
+        for line in path.read_text("utf-8").splitlines()
+        if re.search(r"\._camera_state\s*(:[^=]*)?=[^=]", line)
+    ]
+    assert found == ["self._camera_state = CameraState.FREE", "self._camera_state = after"]
 
 
 def test_the_phase_is_changed_in_one_place_only():
@@ -145,14 +203,20 @@ def test_an_exposure_moves_by_the_table_or_the_journal_is_corrupt(state, kind: s
 def test_bad_worlds_use_every_trigger_and_nothing_beside_the_table(observed: Any, monkeypatch: Any):
     """Loss, crashes, disturbances, pauses, aborts: every step is looked up, and all are taken."""
     used: set[tuple[Phase, Trigger]] = set()
-    enter = DisplayBase._enter
+    moved: set[tuple[CameraState, CameraTrigger]] = set()
+    enter, move = DisplayBase._enter, PhoneCamera._move
 
     def note(self: DisplayBase, trigger: Trigger) -> None:
         used.add((self.phase, trigger))
         enter(self, trigger)
 
+    def note_camera(self: PhoneCamera, trigger: CameraTrigger) -> None:
+        moved.add((self._camera_state, trigger))
+        move(self, trigger)
+
     monkeypatch.setattr(DisplayBase, "_enter", note)
-    for seed in range(60):
+    monkeypatch.setattr(PhoneCamera, "_move", note_camera)
+    for seed in range(140):
         rng = random.Random(seed)
         rig = observed(3, seed=seed, loss=0.2, camera=0.1, disturb=0.1)
         rig.boot()
@@ -170,6 +234,8 @@ def test_bad_worlds_use_every_trigger_and_nothing_beside_the_table(observed: Any
     targets = {DISPLAY[way] for way in used}
     assert targets == set(Phase) - {Phase.IDLE}
     assert {trigger for _, trigger in used} == set(Trigger)
+    resting = {CameraTrigger.REST, CameraTrigger.RESTED}  # of cameras that this rig has not
+    assert moved == {way for way in CAMERA if way[1] not in resting}
 
 
 def _crash(rig: Any, who: str) -> None:

@@ -32,8 +32,8 @@ Told = tuple[str, bytes]
 
 @pytest.fixture
 def sockets() -> Iterator[list[socket.socket]]:
-    """Three sockets of a stranger."""
-    made = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+    """Sockets of a stranger, each with an address of its own."""
+    made = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(64)]
     for each in made:
         each.setblocking(False)
         each.bind(("127.0.0.1", 0))
@@ -43,10 +43,21 @@ def sockets() -> Iterator[list[socket.socket]]:
 
 
 class Attacker:
-    """Sends to either side of *pair*, in turn from strange sockets and from the peer's address."""
+    """Sends to either side of *pair*, in turn from strange sockets and from the peer's address.
 
-    def __init__(self, pair: Any, sockets: Sequence[socket.socket], rate: float = 2000.0) -> None:
+    Without *spoof* only from strange sockets.
+    """
+
+    def __init__(
+        self,
+        pair: Any,
+        sockets: Sequence[socket.socket],
+        rate: float = 2000.0,
+        *,
+        spoof: bool = True,
+    ) -> None:
         self._pair, self._sockets, self._pause = pair, sockets, 1 / rate
+        self._spoof = spoof
         self.sent = 0
 
     def send(self, attacks: Sequence[Told], *, seconds: float = 30.0) -> None:
@@ -65,7 +76,7 @@ class Attacker:
     def _one(self, to: str, data: bytes) -> None:
         relay = self._pair.relay
         self.sent += 1
-        if self.sent % 4 == 0:
+        if self._spoof and self.sent % 4 == 0:
             relay.inject(to, data)
             return
         addr = self._pair.address if to == "display" else relay.phone
@@ -187,8 +198,10 @@ def flood(sockets: list[socket.socket]) -> Iterator[Callable[..., Attacker]]:
     going: list[threading.Thread] = []
     ended = threading.Event()
 
-    def start(pair: Any, drops: Callable[[], Sequence[Told]], seconds: float) -> Attacker:
-        attacker = Attacker(pair, sockets, rate=4000.0)
+    def start(
+        pair: Any, drops: Callable[[], Sequence[Told]], seconds: float, *, spoof: bool = True
+    ) -> Attacker:
+        attacker = Attacker(pair, sockets, rate=4000.0, spoof=spoof)
 
         def pour() -> None:
             end = time.monotonic() + seconds
@@ -242,4 +255,32 @@ def test_replayed_knocks_and_hellos_only_delay_a_connection(
     second.start()
     second.complete()
     assert attacker.sent > 1000, "that was no flood"
+    undisturbed(second, before)
+
+
+def test_a_flood_of_replayed_knocks_from_ever_other_addresses_keeps_no_phone_away(
+    make_pair: MakePair, flood: Callable[..., Attacker]
+) -> None:
+    """Old KNOCKs, and the newest as soon as it was heard: connected while the flood goes on."""
+    first = make_pair(2, name="first")
+    heard = first.through(keep=True).heard
+    first.start()
+    first.complete()
+    first.phone.end()
+    before = first.phone_records()
+    old = [(to, d) for to, d in heard if peek(d)[0] == MessageType.KNOCK]
+    assert old
+
+    second = make_pair(3, name="second", after=first, subset=2)
+    relay = second.through(keep=True)
+
+    def drops() -> list[Told]:
+        newest = [(to, d) for to, d in relay.heard if peek(d)[0] == MessageType.KNOCK][-1:]
+        return [*old, *newest] * 20
+
+    attacker = flood(second, drops, seconds=60.0, spoof=False)
+    second.start()
+    under_way(second, 1)
+    assert 1000 < attacker.sent < 40_000, "that was no flood, or it was over"
+    second.complete()
     undisturbed(second, before)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+import urllib.parse
 
 import pytest
+from PIL import Image
 
+from display_agent.frames import FrameServer
 from phone_agent.cameras import CameraFault
 from phone_agent.cameras.loopback import LoopbackCamera
 from phone_agent.jpeg import JpegInfo, inspect
@@ -235,6 +239,65 @@ def test_bad_addresses_are_refused_without_repeating_them(url):
     with pytest.raises(ValueError, match="address") as caught:
         LoopbackCamera(url)
     assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/frame.jpg", "/a/b.jpg"])
+@pytest.mark.parametrize("mark", ["?", "#"])
+def test_a_token_in_the_address_travels_as_a_header_only(http_server, tmp_path, jpeg, path, mark):
+    """The server sees a bearer and a path without it; nothing that people see holds it."""
+    asked = []
+
+    def answer(http):
+        asked.append((http.path, http.headers["Authorization"]))
+        send(http, jpeg(), status=200 if len(asked) == 1 else 401)
+
+    server = http_server(answer)
+    camera = LoopbackCamera(f"{server.url}{path}{mark}token=hush-%2F%7e1")
+    camera.shoot(tmp_path / "p", 5.0)
+    assert asked == [(path if path.endswith(".jpg") else "/frame.jpg", "Bearer hush-/~1")]
+    note = str(camera.probe())
+    assert "check its token" in note
+    assert "hush" not in note
+    server.end()
+    assert "hush" not in str(camera.probe())
+
+
+def test_a_frame_server_that_asks_for_a_token_gives_the_frame(tmp_path):
+    """The display agent's own server: 401 without, a photo of what is up with either address."""
+    addresses = []
+
+    async def serve():
+        frames = FrameServer(lambda: Image.new("RGB", (64, 48), "grey"), token="s3cret+/=")
+        await frames.start()
+        encoded = urllib.parse.quote("s3cret+/=", safe="")
+        addresses.extend(frames.url + end for end in ("", f"?token={encoded}", f"#token={encoded}"))
+        try:
+            return [await asyncio.to_thread(LoopbackCamera(a).probe) for a in addresses]
+        finally:
+            await frames.close()
+
+    without, query, fragment = asyncio.run(serve())
+    assert (without["ready"], "token" in str(without["note"])) == (False, True)
+    for facts in (query, fragment):
+        assert facts["ready"], facts
+        assert "s3cret" not in str(facts)
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["?token=hush&x=1", "?x=1&token=hush", "?token=hush#token=hush", "?token=hush?token=hush",
+     "#hush", "?hush", "?token=", "#token=", "?token=hu%20sh", "?token=hush%0aX", "?token=%ff"],
+)  # fmt: skip
+def test_anything_else_behind_the_address_is_refused_without_repeating_it(end):
+    with pytest.raises(ValueError, match=r"address|token") as caught:
+        LoopbackCamera("http://h/frame.jpg" + end)
+    assert "hu" not in str(caught.value)
+
+
+def test_a_token_is_given_once():
+    with pytest.raises(ValueError, match="twice") as caught:
+        LoopbackCamera("http://h/?token=hush", "hush")
+    assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize("token", ["", "a b", "x\ny", "\u00fc"])
