@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import capture, loss, protocol
+from bench import capture, loss, protocol, screens
 from bench.programs import BenchError
 
 EXAMPLES = """examples:
   python -m bench                               entry capture, as a table
   python -m bench capture --captures 96 --runs 5
   python -m bench capture --json > today.json
+  python -m bench screens --captures 48 --runs 3
   python -m bench loss --captures 24 --svg loss.svg
 """
 
@@ -25,6 +26,7 @@ ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
     "capture": (capture.measure, capture.table),
     "loss": (loss.measure, loss.table),
     "protocol": (protocol.measure, protocol.table),
+    "screens": (screens.measure, screens.table),
 }
 """By name: what measures, and what makes a table for people of it."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from PIL import Image
 
 from display_agent.compose import Composition, Size, notice, surface_sha
-from display_agent.screens import Disturbed, Shown
+from display_agent.screens import Disturbed, Finding, Key, Shown
 
 
 class NullScreen:
@@ -18,6 +18,7 @@ class NullScreen:
         self, size: Size = (1920, 1080), *, clock_ns: Callable[[], int] = time.time_ns
     ) -> None:
         self.on_disturbed: Disturbed | None = None
+        self.on_key: Key | None = None
         self.shown: list[bytes] = []
         self._size = size
         self._clock_ns = clock_ns
@@ -32,6 +33,12 @@ class NullScreen:
         """Black."""
         self._frame = Image.new("L", self._size, 0)
 
+    async def self_check(self) -> tuple[Finding, ...]:
+        """One line that says what this screen is."""
+        width, height = self._size
+        text = f"the null screen of {width}x{height} pixels keeps frames and shows them to nobody"
+        return (Finding("window", True, text),)
+
     async def show(self, token: bytes, composition: Composition) -> Shown:
         """Keep a copy of the frame.
 
@@ -43,7 +50,7 @@ class NullScreen:
         # A copy, as on a real screen: what the caller does to the original is not seen.
         self._frame = composition.frame.copy()
         self.shown.append(token)
-        return Shown(self.surface(), self._clock_ns())
+        return Shown(self.surface(), self._clock_ns(), time.monotonic_ns())
 
     async def blank(self, reason: str) -> None:
         """Black with *reason* drawn on it."""
@@ -69,3 +76,8 @@ class NullScreen:
             self._frame = disturbed
         if self.on_disturbed is not None:
             self.on_disturbed(why)
+
+    def press(self, key: str) -> None:
+        """Act like somebody at the keyboard."""
+        if self.on_key is not None:
+            self.on_key(key)
