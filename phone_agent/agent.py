@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from phone_agent.battery import read_battery
-from phone_agent.cameras import Camera, CameraFault
-from phone_agent.jpeg import inspect, sha256_file
-from phone_agent.status import PhotoLine, Status
-from phone_agent.store import PhotoStore, StoreLost
-from phone_agent.uploads import Uploads
+from phone_agent.cameras import Camera, deadline_of, quiesce_of
+from phone_agent.checks import Subject, check_udp, run_checks
+from phone_agent.exposures import Exposures
+from phone_agent.findings import Finding
+from phone_agent.narrator import Narrator
+from phone_agent.status import Status
+from phone_agent.store import PhotoStore
+from phone_agent.surroundings import Surroundings
+from phone_agent.upload_log import released_photos
+from phone_agent.uploads import LOG, Uploads
 from rig.protocol import actions as act
-from rig.protocol.codes import Code, Timers, code_name
+from rig.protocol.codes import Timers
 from rig.protocol.journal_file import JournalFile
 from rig.protocol.keys import Pairing
 from rig.protocol.ledger import Run, Shot, ShotState
 from rig.protocol.phone import PhoneConfig, PhoneCore
 from rig.protocol.shell import Shell
 
-_LOOK_EVERY = 5.0
-"""Seconds between looks at battery and free space."""
+_TICK_S = 1.0
+_LOOK_EVERY = 5
+"""Ticks between looks at battery and free space."""
+_UDP_PATIENCE_S = 8.0
+"""Without any datagram for so long after the start, the network is talked about."""
+_UDP_AGAIN_S = 30.0
+"""Between looks whether there is a session by now."""
 _HELD = (ShotState.STORED, ShotState.COMMITTED)
 
 
@@ -50,12 +57,19 @@ class PhoneAgent:
     """
 
     def __init__(
-        self, config: AgentConfig, camera: Camera, status: Status, uploads: Uploads | None
+        self,
+        config: AgentConfig,
+        camera: Camera,
+        status: Status,
+        uploads: Uploads | None,
+        around: Surroundings | None = None,
     ) -> None:
         self._config = config
         self._camera = camera
         self._status = status
         self._uploads = uploads
+        self._around = around or Surroundings(checks=False)
+        self._view = self._around.view
         self._loop = asyncio.get_running_loop()
         self._stopped: asyncio.Future[int] = self._loop.create_future()
         self._store = PhotoStore(config.folder)
@@ -64,44 +78,59 @@ class PhoneAgent:
         except BaseException:
             self._store.close()
             raise
-        self._shutter = ThreadPoolExecutor(1, thread_name_prefix="camera")
-        self._files = ThreadPoolExecutor(1, thread_name_prefix="files")
-        self._timers = Timers()
+        self._timers = Timers(camera=deadline_of(camera))
+        self._exposures = Exposures(camera, self._store, status, self._timers.camera)
+        self._narrator = Narrator(status, self._view, self._store.photos)
         self._core: PhoneCore | None = None
         self._shell: Shell | None = None
-        self._battery: int | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._judge_at = math.inf
+        self._silent = False
 
     async def run(self) -> int:
         """Serve until stopped; returns the exit status."""
         transport = None
-        look = None
+        ticks = None
         try:
-            probe = await self._loop.run_in_executor(self._shutter, self._camera.probe)
+            self._around.start()
+            self._view.update(state="checking", camera=self._camera.name)
+            probe = await self._exposures.probe()
+            await self._check()
+            if self._stopped.done():
+                return self._stopped.result()
             core = self._recover(probe)
             self._shell = Shell(core, self._journal, self._perform, self._fatal)
+            self._exposures.serve(self._shell, core)
             transport, _ = await self._loop.create_datagram_endpoint(
                 self._require_shell, local_addr=_bind(self._config.pairing.hosts)
             )
-            self._look()
+            self._tell_health()
+            self._view.update(state="knocking")
+            self._judge_at = self._shell.now + _UDP_PATIENCE_S
             self._shell.run(core.start(self._shell.now, self._missing(core)))
             self._offer_uploads(core)
-            look = self._loop.create_task(self._keep_looking(), name="look")
+            ticks = self._loop.create_task(self._keep_looking(), name="look")
             self._status.note("ready", self._greeting())
             return await self._stopped
         finally:
-            if look is not None:
-                look.cancel()
-                await asyncio.gather(look, return_exceptions=True)
+            self._around.interrupt()
+            tasks = [task for task in (ticks, self._looking) if task is not None]
+            if ticks is not None:
+                ticks.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._close(transport)
             await asyncio.sleep(0)
 
     def stop(self, status: int = 0) -> None:
-        """End `run`."""
+        """End `run`, also in the middle of the checks."""
         if not self._stopped.done():
             self._stopped.set_result(status)
+        if self._shell is None:
+            self._end_camera()
+            self._around.interrupt()
 
     def _close(self, transport: asyncio.BaseTransport | None) -> None:
-        self._camera.cancel()
+        self._end_camera()
         if self._shell is not None:
             self._shell.run(self._require_core().bye(self._shell.now))
             self._shell.close()
@@ -109,12 +138,41 @@ class PhoneAgent:
             transport.close()
         if self._uploads is not None:
             self._uploads.stop()
-        self._shutter.shutdown(wait=True, cancel_futures=True)
-        self._files.shutdown(wait=True)
+        self._exposures.close()
         self._journal.close()
         self._store.close()
+        self._around.close()
+
+    def _end_camera(self) -> None:
+        """End the exposure, and the wait of a camera that is left alone for a while."""
+        getattr(self._camera, "close", self._camera.cancel)()
 
     # -- start -------------------------------------------------------------------------------------
+
+    async def _check(self) -> None:
+        """Look at everything; a loopback camera has neither permission nor foreground to test."""
+        if self._around.checks and not self._stopped.done():
+            shot = self._camera.name != "loopback"
+            await self._exposures.with_camera(lambda: self._run_checks(shot))
+
+    def _run_checks(self, shot: bool) -> None:
+        around = self._around
+        subject = Subject(
+            self._camera, self._store, None, around.controller, around.tools, around.battery,
+            around.wake,
+        )  # fmt: skip
+        for finding in run_checks(subject, shot=shot, knock=False):
+            if self._stopped.done():
+                return
+            self._found(finding)
+
+    def _found(self, finding: Finding) -> None:
+        kept = [one for one in self._view.now.checks if one.name != finding.name]
+        self._view.update(checks=(*kept, finding))
+        if finding.ok:
+            self._status.note("check", f"{finding.name}: {finding.text}")
+        else:
+            self._status.warning("check", f"{finding.name}: {finding.text}")
 
     def _recover(self, probe: dict[str, Any]) -> PhoneCore:
         config = PhoneConfig(
@@ -122,163 +180,127 @@ class PhoneAgent:
             camera=str(probe.get("backend", self._camera.name)),
             camera_size=(int(probe.get("w", 0)), int(probe.get("h", 0))),
             campaign=bytes.fromhex(self._config.pairing.campaign_id),
+            quiesce=quiesce_of(self._camera),
             timers=self._timers,
         )
         core = PhoneCore(config, self._journal.records, self._config.pairing.psk, os.urandom)
         self._core = core
         if not probe.get("ready", True):
             self._status.warning("camera", f"the camera is not ready: {probe.get('note', '')}")
+        remember = getattr(self._camera, "remember", None)
+        if remember is not None:
+            for shot in (s for run in core.ledger.runs.values() for s in run.shots.values()):
+                if shot.sha256:
+                    remember(shot.sha256)
         return core
 
     def _missing(self, core: PhoneCore) -> list[str]:
-        """Sort the folder by the journal; returns stored photos that are not there."""
-        held = {s.name: s for run in core.ledger.runs.values() for s in _held(run)}
-        for name in self._store.missing(held):
-            staged = self._store.find_staged(held[name].sha256)
-            if staged is not None:
-                self._store.store(staged, name, self._store.sidecar_path(name).read_bytes())
-        missing = self._store.missing(held)
-        for name in self._store.recover(held):
-            self._status.note("recovered", f"put aside a file that no record knows: {name}")
-        return missing
+        """Sort the folder by the journal; returns stored photos that are not there but should be.
+
+        A photo of a finished subset that was deleted with permission is not missed.
+        """
+        runs = core.ledger.runs.values()
+        released = released_photos(self._config.folder / LOG)
+        gone = {
+            shot.name
+            for run in runs
+            if run.finished
+            for shot in run.committed_shots()
+            if (shot.name, shot.sha256) in released
+        }
+        missing = self._exposures.missing({s.name: s for run in runs for s in _held(run)})
+        return [name for name in missing if name not in gone]
 
     def _greeting(self) -> str:
         places = ", ".join(f"{host}:{port}" for host, port in self._config.pairing.hosts)
-        return (
+        text = (
             f"knocking at {places}; photos go to {self._store.photos}; camera {self._camera.name}"
         )
+        return text if self._around.page is None else f"{text}; see {self._around.page.url}"
+
+    # -- once a second -----------------------------------------------------------------------------
 
     async def _keep_looking(self) -> None:
+        ticks = 0
         while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            self._look()
+            await asyncio.sleep(_TICK_S)
+            ticks += 1
+            link_ms = self._link_ms()
+            if link_ms is None and self._view.now.state not in {"aborted", "finished"}:
+                self._view.update(state="knocking")
+            self._view.update(link_ms=link_ms)
+            self._watch_udp()
+            if ticks % _LOOK_EVERY == 0:
+                self._look_soon()
 
-    def _look(self) -> None:
+    def _look_soon(self) -> None:
+        """Look at battery and disk, in a thread: the battery may take seconds to tell."""
+        if self._looking is None or self._looking.done():
+            self._looking = self._loop.create_task(self._look(), name="battery")
+
+    async def _look(self) -> None:
+        await self._loop.run_in_executor(None, self._around.battery.look)
+        if not self._stopped.done():
+            self._tell_health()
+
+    def _tell_health(self) -> None:
         shell, core = self._require_shell(), self._require_core()
-        battery = read_battery()
-        self._battery = battery.percent if battery else None
-        shell.run(
-            core.environment(
-                self._store.free_bytes(),
-                self._battery,
-                bool(battery and battery.charging),
-                battery.temp_c if battery else None,
-                shell.now,
-            )
+        battery = self._around.battery.latest
+        free = self._store.free_bytes()
+        percent = battery.percent if battery else None
+        charging = bool(battery and battery.charging)
+        temperature = battery.temp_c if battery else None
+        self._view.update(
+            battery_pct=percent, charging=charging, temp_c=temperature, free_bytes=free
         )
+        shell.run(core.environment(free, percent, charging, temperature, shell.now))
+
+    def _watch_udp(self) -> None:
+        """Say what the silence may mean, and that it is over."""
+        shell = self._require_shell()
+        if shell.datagrams_in > 0:
+            if self._silent:
+                self._silent = False
+                self._found(check_udp(self._config.pairing, True, None))
+            self._judge_at = math.inf
+        elif shell.now >= self._judge_at:
+            self._judge_at = math.inf
+            self._loop.run_in_executor(None, self._judge_silence)
+
+    def _judge_silence(self) -> None:
+        hello = self._around.hello()
+        shell = self._require_shell()
+        if shell.datagrams_in == 0 and not self._stopped.done():
+            finding = check_udp(self._config.pairing, False, hello)
+            if not (finding.ok and self._silent):
+                self._found(finding)
+            self._silent = True
+            if finding.ok:  # no session yet: once there is one, silence means something
+                self._judge_at = shell.now + _UDP_AGAIN_S
 
     # -- what the core asks ------------------------------------------------------------------------
 
     def _perform(self, output: act.Output) -> None:
-        if isinstance(output, act.TriggerCamera):
-            self._submit(
-                self._shutter,
-                partial(self._shoot, output.staging),
-                partial(self._shot, output.ticket),
-            )
-        elif isinstance(output, act.KillCamera):
-            self._camera.cancel()
-        elif isinstance(output, act.StorePhoto):
-            self._submit(
-                self._files, partial(self._keep, output), partial(self._kept, output.ticket)
-            )
-        elif isinstance(output, act.Quarantine):
-            self._submit(self._files, partial(self._put_aside, output.name), _nothing)
-        else:
-            self._tell(output)
-
-    def _submit(
-        self, executor: ThreadPoolExecutor, work: Callable[[], Any], then: Callable[[Any], None]
-    ) -> None:
-        def done(future: Future[Any]) -> None:
-            if not future.cancelled() and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(then, future.result())
-
-        executor.submit(work).add_done_callback(done)
-
-    def _shoot(self, staging: str) -> act.Photo | act.CameraFailure:
-        """In the camera thread: one exposure, checked."""
-        path = self._store.staging_path(staging)
-        began = time.time_ns()
-        try:
-            self._camera.shoot(path, self._timers.camera)
-            ended = time.time_ns()
-            info = inspect(path)
-            sha = sha256_file(path)
-            return act.Photo(sha, path.stat().st_size, info.width, info.height, began, ended)
-        except CameraFault as fault:
-            return act.CameraFailure(int(Code[fault.code_name]), fault.sentence)
-        except OSError as error:
-            return act.CameraFailure(int(Code.FS_ERROR), f"{staging}: {error.strerror or error}")
-        except Exception as error:  # noqa: BLE001 - a camera must not take the agent with it
-            return act.CameraFailure(int(Code.CAMERA_ERROR), f"{type(error).__name__}: {error}")
-
-    def _shot(self, ticket: act.Ticket, result: act.Photo | act.CameraFailure) -> None:
-        shell, core = self._require_shell(), self._require_core()
-        shell.run(core.camera_result(ticket, result, shell.now))
-
-    def _keep(self, store: act.StorePhoto) -> act.CameraFailure | None:
-        """In the file thread: the photo under its final name, durably."""
-        try:
-            staging = self._store.staging_path(store.staging)
-            self._store.store(staging, store.final, store.sidecar)
-        except StoreLost as error:
-            return act.CameraFailure(int(Code.STORE_LOST), str(error))
-        except OSError as error:
-            return act.CameraFailure(int(Code.FS_ERROR), error.strerror or str(error))
-        return None
-
-    def _kept(self, ticket: act.Ticket, failure: act.CameraFailure | None) -> None:
-        shell, core = self._require_shell(), self._require_core()
-        shell.run(core.photo_stored(ticket, failure, shell.now))
-
-    def _put_aside(self, name: str) -> None:
-        try:
-            self._store.quarantine(name)
-        except OSError as error:
-            self._status.warning("quarantine", f"{name} could not be put aside: {error}")
-
-    def _fatal(self, error: BaseException) -> None:
-        self._status.warning(
-            "journal", f"the journal cannot be written ({error}); free some room and start again"
-        )
-        self.stop(1)
-
-    # -- what the person hears ---------------------------------------------------------------------
-
-    def _tell(self, event: act.Output) -> None:
-        if isinstance(event, act.Armed):
-            self._status.note(
-                "armed", f"armed for subset {event.subset}: next {event.index}, last {event.last}"
-            )
-        elif isinstance(event, act.PhotoStored):
-            self._photo(event.index, event.name, "stored")
-        elif isinstance(event, act.ExposureFailed):
-            self._photo(event.index, event.why, f"retake: {code_name(event.code)}")
-        elif isinstance(event, act.Committed):
-            self._upload(event.index, event.attempt)
-        elif isinstance(event, act.Aborted):
-            detail = ""
-            if event.expected is not None or event.got is not None:
-                detail = f" (expected {event.expected}, got {event.got})"
-            self._status.aborted(code_name(event.code), event.why + detail, event.abort_id.hex())
-        elif isinstance(event, act.PeerLost):
-            self._status.note("closed", "the display was stopped; knocking until it is back")
-        elif isinstance(event, act.Rearmed):
-            self._status.note("rearmed", f"re-armed by the operator: {event.abort_id.hex()}")
-        elif isinstance(event, act.Completed):
-            self._status.completed(event.count, event.chain.hex())
+        self._exposures.perform(output)
+        self._narrator.tell(output, self._require_core().ledger.current, self._link_ms())
+        if isinstance(output, act.PhotoStored):
+            self._look_soon()  # the camera is idle while the display paints
+        elif isinstance(output, act.Armed) and self._uploads is not None:
+            self._uploads.retry_now()  # the network is back
+        elif isinstance(output, act.Committed):
+            self._upload(output.index, output.attempt)
+        elif isinstance(output, act.Completed):
             self._completed()
 
-    def _photo(self, index: int, name: str, result: str) -> None:
-        run = self._require_core().ledger.current
-        if run is None:
-            return
-        total = run.last - run.first + 1
-        link = self._require_core().link_age_since
-        age = "-" if link is None else f"{(self._require_shell().now - link) * 1000:.0f} ms ago"
-        count = index - run.first + 1
-        self._status.photo(PhotoLine(index, count, total, name, result, age, self._battery))
+    def _fatal(self, error: BaseException) -> None:
+        why = f"the journal cannot be written ({error}); free some room and start again"
+        self._view.update(last_error=why)
+        self._status.warning("journal", why)
+        self.stop(1)
+
+    def _link_ms(self) -> int | None:
+        heard = self._require_core().link_age_since
+        return None if heard is None else max(round((self._require_shell().now - heard) * 1000), 0)
 
     # -- upload ------------------------------------------------------------------------------------
 
@@ -290,7 +312,7 @@ class PhoneAgent:
         for run in core.ledger.runs.values():
             self._offer(run)
             if run.finished:
-                self._uploads.finish(run)
+                self._uploads.finish(run, self._store)
 
     def _offer(self, run: Run) -> None:
         """Put every committed photo; the queue knows which it has."""
@@ -309,7 +331,7 @@ class PhoneAgent:
         run = self._require_core().ledger.current
         if run is not None and self._uploads is not None:
             self._offer(run)
-            self._uploads.finish(run)
+            self._uploads.finish(run, self._store)
         if self._config.once:
             self._loop.run_in_executor(None, self._leave_when_uploaded)
 
@@ -341,7 +363,3 @@ def _bind(hosts: tuple[act.Addr, ...]) -> act.Addr:
     """Loopback displays need no socket that the network can reach."""
     local = all(host.startswith("127.") or host == "localhost" for host, _ in hosts)
     return ("127.0.0.1", 0) if local else ("0.0.0.0", 0)  # noqa: S104 - every datagram is authenticated
-
-
-def _nothing(result: Any) -> None:
-    del result

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from phone_agent.upload_log import released_photos
+from phone_agent.uploads import LOG
 from rig.protocol.audit import audit_phone
 from rig.protocol.journal import JournalCorrupt
 
@@ -24,7 +26,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     args = parser.parse_args(argv)
     try:
-        report = audit_phone(args.dir)
+        report = audit_phone(args.dir, released_photos(args.dir / LOG))
     except (OSError, JournalCorrupt) as error:
         why = error.strerror or error if isinstance(error, OSError) else error
         print(f"phone-agent audit: {args.dir}: {why}", file=sys.stderr)

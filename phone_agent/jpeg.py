@@ -53,7 +53,7 @@ def inspect(path: Path, *, min_bytes: int = 1) -> JpegInfo:
         raise CameraFault(
             "CAMERA_EMPTY",
             f"The camera left {path.name} with {len(data)} bytes, needed are {max(min_bytes, 1)}. "
-            "Keep Termux in the foreground with the screen on.",
+            "Look whether the camera's app is open and in front.",
         )
     try:
         return measure(data)

@@ -6,20 +6,15 @@ import argparse
 import asyncio
 import ipaddress
 import os
-import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from phone_agent.cameras import Camera, CameraFault
-from phone_agent.jpeg import inspect, sha256_file
+from phone_agent.cameras import Camera, deadline_of
+from phone_agent.exposures import Exposures
 from phone_agent.status import Status
-from phone_agent.store import PhotoStore, StoreLost
+from phone_agent.store import PhotoStore
 from rig.protocol import actions as act
-from rig.protocol.codes import Code, Timers, code_name
+from rig.protocol.codes import Timers, code_name
 from rig.protocol.journal_file import JournalFile
 from rig.protocol.ledger import ShotState
 from rig.protocol.legacy import LEGACY_PORT, SEQ_MAX, WEAKER_PHONE
@@ -97,19 +92,17 @@ class LegacyAgent:
 
     def __init__(self, config: LegacyConfig, camera: Camera, status: Status) -> None:
         self._config = config
-        self._camera = camera
         self._status = status
         self._loop = asyncio.get_running_loop()
         self._stopped: asyncio.Future[int] = self._loop.create_future()
-        self._timers = Timers()
+        self._timers = Timers(camera=deadline_of(camera))
         self._store = PhotoStore(config.folder)
         try:
             self._journal = JournalFile(config.folder / JOURNAL)
         except BaseException:
             self._store.close()
             raise
-        self._shutter = ThreadPoolExecutor(1, thread_name_prefix="camera")
-        self._files = ThreadPoolExecutor(1, thread_name_prefix="files")
+        self._exposures = Exposures(camera, self._store, status, self._timers.camera)
         self._shell: Shell | None = None
         self._core: LegacyPhoneCore | None = None
 
@@ -126,6 +119,7 @@ class LegacyAgent:
             core = LegacyPhoneCore(config, self._journal.records, os.urandom)
             shell = self._shell = Shell(core, self._journal, self._perform, self._fatal)
             self._core = core
+            self._exposures.serve(shell, core)
             for sentence in WEAKER_PHONE:
                 self._status.warning("guarantees", sentence)
             missing = self._recover(core)
@@ -150,13 +144,11 @@ class LegacyAgent:
             self._stopped.set_result(status)
 
     def _close(self, transport: asyncio.BaseTransport | None) -> None:
-        self._camera.cancel()
         if self._shell is not None:
             self._shell.close()
         if transport is not None:
             transport.close()
-        self._shutter.shutdown(wait=True, cancel_futures=True)
-        self._files.shutdown(wait=True)
+        self._exposures.close()
         self._journal.close()
         self._store.close()
 
@@ -176,14 +168,7 @@ class LegacyAgent:
         """Sort the folder by the journal; returns stored photos that are not there."""
         runs = core.ledger.runs.values()
         held = {s.name: s for run in runs for s in run.shots.values() if s.state in _HELD}
-        for name in self._store.missing(held):
-            staged = self._store.find_staged(held[name].sha256)
-            if staged is not None and self._store.sidecar_path(name).is_file():
-                self._store.store(staged, name, self._store.sidecar_path(name).read_bytes())
-        missing = self._store.missing(held)
-        for name in self._store.recover(held):
-            self._status.note("recovered", f"put aside a file that no record knows: {name}")
-        return missing
+        return self._exposures.missing(held)
 
     async def _keep_looking(self) -> None:
         while True:
@@ -194,69 +179,8 @@ class LegacyAgent:
     # -- what the core asks ------------------------------------------------------------------------
 
     def _perform(self, output: act.Output) -> None:
-        if isinstance(output, act.TriggerCamera):
-            shoot = partial(self._shoot, output.staging)
-            self._submit(self._shutter, shoot, partial(self._shot, output.ticket))
-        elif isinstance(output, act.KillCamera):
-            self._camera.cancel()
-        elif isinstance(output, act.StorePhoto):
-            keep = partial(self._keep, output)
-            self._submit(self._files, keep, partial(self._kept, output.ticket))
-        elif isinstance(output, act.Quarantine):
-            self._submit(self._files, partial(self._put_aside, output.name), _nothing)
-        else:
+        if not self._exposures.perform(output):
             self._tell(output)
-
-    def _submit(
-        self, executor: ThreadPoolExecutor, work: Callable[[], Any], then: Callable[[Any], None]
-    ) -> None:
-        def done(future: Future[Any]) -> None:
-            if not future.cancelled() and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(then, future.result())
-
-        executor.submit(work).add_done_callback(done)
-
-    def _shoot(self, staging: str) -> act.Photo | act.CameraFailure:
-        """In the camera thread: one exposure, checked."""
-        path = self._store.staging_path(staging)
-        began = time.time_ns()
-        try:
-            self._camera.shoot(path, self._timers.camera)
-            ended = time.time_ns()
-            info = inspect(path)
-            sha = sha256_file(path)
-            return act.Photo(sha, path.stat().st_size, info.width, info.height, began, ended)
-        except CameraFault as fault:
-            return act.CameraFailure(int(Code[fault.code_name]), fault.sentence)
-        except OSError as error:
-            return act.CameraFailure(int(Code.FS_ERROR), f"{staging}: {error.strerror or error}")
-        except Exception as error:  # noqa: BLE001 - a camera must not take the agent with it
-            return act.CameraFailure(int(Code.CAMERA_ERROR), f"{type(error).__name__}: {error}")
-
-    def _shot(self, ticket: act.Ticket, result: act.Photo | act.CameraFailure) -> None:
-        shell = self._require_shell()
-        shell.run(self._require_core().camera_result(ticket, result, shell.now))
-
-    def _keep(self, store: act.StorePhoto) -> act.CameraFailure | None:
-        """In the file thread: the photo under its final name, durably."""
-        try:
-            staging = self._store.staging_path(store.staging)
-            self._store.store(staging, store.final, store.sidecar)
-        except (StoreLost, ValueError) as error:
-            return act.CameraFailure(int(Code.STORE_LOST), str(error))
-        except OSError as error:
-            return act.CameraFailure(int(Code.FS_ERROR), error.strerror or str(error))
-        return None
-
-    def _kept(self, ticket: act.Ticket, failure: act.CameraFailure | None) -> None:
-        shell = self._require_shell()
-        shell.run(self._require_core().photo_stored(ticket, failure, shell.now))
-
-    def _put_aside(self, name: str) -> None:
-        try:
-            self._store.quarantine(name)
-        except OSError as error:
-            self._status.warning("quarantine", f"{name} could not be put aside: {error}")
 
     def _fatal(self, error: BaseException) -> None:
         why = f"the journal cannot be written ({error}); free some room and start again"
@@ -314,7 +238,3 @@ def _is_ipv4(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _nothing(result: Any) -> None:
-    del result

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import TextIO
 
 _RED, _YELLOW, _OFF = "\x1b[1;97;41m", "\x1b[33m", "\x1b[0m"
+WHAT_TO_DO = "Nothing is photographed until the operator confirms this id at the computer."
+"""After an abort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class PhotoLine:
         count: how many of the subset are taken, 1..total.
         total: how many the subset has.
         name: the photo's file name.
-        result: what became of it, such as "stored", "committed" or "retake: CAMERA_EMPTY".
+        result: what became of it, such as "stored", "retake: CAMERA_EMPTY" or "paused: DISK_LOW".
         link: state of the link, such as "12 ms" or "lost 4 s".
         battery: percent, or None when the phone does not tell.
     """
@@ -60,7 +62,7 @@ class Status:
         tty = out.isatty()
         self._out = out
         self._json = json_lines
-        self._colour = _wants_colour(tty, environ) if colour is None else colour
+        self._colour = wants_colour(tty, environ) if colour is None else colour
         self._width = width or (shutil.get_terminal_size().columns if tty else None)
         self._lock = threading.Lock()
 
@@ -74,8 +76,10 @@ class Status:
         tail = f"  {line.result}  link {line.link}  battery {battery}"
         name = line.name
         if self._width is not None:
-            name = _shorten(name, max(self._width - len(head) - len(tail), 16))
-        self._line(f"{head}{name}{tail}", _YELLOW if line.result.startswith("retake") else "")
+            name = shorten(name, max(self._width - len(head) - len(tail), 16))
+        self._line(
+            f"{head}{name}{tail}", _YELLOW if line.result.startswith(("retake", "paused")) else ""
+        )
 
     def note(self, kind: str, text: str) -> None:
         """Something else worth knowing; `kind` is one word for programs, such as "upload"."""
@@ -97,7 +101,7 @@ class Status:
             self._object("aborted", code=code, why=why, abort_id=abort_id)
             return
         self._line(f"ABORTED  {code}: {why}  [abort id {abort_id}]", _RED)
-        self._line("Nothing is photographed until the operator confirms this id at the computer.")
+        self._line(WHAT_TO_DO)
 
     def completed(self, count: int, chain: str) -> None:
         """All photos of the subset are committed."""
@@ -106,14 +110,14 @@ class Status:
         else:
             self._line(f"COMPLETED  {count} photos, chain {chain[:16]}")
 
+    def close(self) -> None:
+        """Nothing more is shown; a terminal takes its status line away."""
+
     def _object(self, event: str, **fields: object) -> None:
         self._write(json.dumps({"event": event, **fields}))
 
     def _line(self, text: str, colour: str = "") -> None:
-        # Names and reasons come over the network: no control byte may reach the terminal.
-        text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-        encoding = getattr(self._out, "encoding", None) or "ascii"
-        text = text.encode(encoding, "backslashreplace").decode(encoding)
+        text = plain(text, self._out)
         self._write(f"{colour}{text}{_OFF}" if colour and self._colour else text)
 
     def _write(self, line: str) -> None:
@@ -122,11 +126,19 @@ class Status:
             self._out.flush()
 
 
-def _wants_colour(tty: bool, environ: Mapping[str, str]) -> bool:
+def plain(text: str, out: TextIO) -> str:
+    """*text* as *out* can show it: names and reasons come over the network, so no control byte."""
+    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    encoding = getattr(out, "encoding", None) or "ascii"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def wants_colour(tty: bool, environ: Mapping[str, str]) -> bool:
+    """Colours only for a terminal whose owner has not refused them."""
     return tty and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
-def _shorten(name: str, width: int) -> str:
+def shorten(name: str, width: int) -> str:
     """Cut the middle out: campaign and hash, the two ends, tell photos apart at a glance."""
     if len(name) <= width:
         return name

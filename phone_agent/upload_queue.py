@@ -1,4 +1,4 @@
-"""Uploads beside the shooting: one thread, jobs in order, on and on until the controller has all.
+"""Uploads beside the shooting: a thread a connection, on and on until the controller has all.
 
 Mode "during" sends a file as soon as it is put; mode "batch" waits until the session is finished
 or released. Nothing here is needed after a crash: put all committed photos again, the log and the
@@ -92,13 +92,15 @@ class _Batch:
 
 
 class UploadQueue:
-    """The uploads of one agent, in a thread of their own.
+    """The uploads of one agent, in threads of their own: one for each sender.
+
+    Files go out in the order in which they were put, but the photo never before its sidecar.
 
     Args:
-        sender: the `Uploader`; the queue stops and closes it.
+        senders: an `Uploader` for each connection; the queue stops and closes them.
         log: what the controller has confirmed before.
         mode: "during" or "batch".
-        on_progress: called from the upload thread; it must be quick. What it raises ends the
+        on_progress: called from the upload threads; it must be quick. What it raises ends the
             thread and comes out of `wait` and `stop`.
         retry_s: pause after a lost link, doubled each time up to 60 s.
         refused_s: how long a session rests after a refusal (pairing or session not known) or
@@ -109,7 +111,7 @@ class UploadQueue:
 
     def __init__(
         self,
-        sender: Sender,
+        senders: Sequence[Sender],
         log: UploadLog,
         *,
         mode: Literal["during", "batch"] = "during",
@@ -119,7 +121,7 @@ class UploadQueue:
         rounds: int = 3,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sender = sender
+        self._senders = tuple(senders)
         self._log = log
         self._mode = mode
         self._on_progress = on_progress
@@ -136,15 +138,20 @@ class UploadQueue:
         self._confirmed: defaultdict[str, set[str]] = defaultdict(set)
         self._asked: dict[str, int] = {}  # session -> rounds of missing files
         self._later: dict[str, float] = {}  # session -> not before this time
+        self._busy: dict[int, tuple[UploadJob | _Batch, int]] = {}  # thread -> work, wakes before
         self._stopping = False
-        self._wake = False
+        self._wakes = 0  # how often `retry_now` was called
         self._troubles = 0  # link failures in a row
         self._crash: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="upload", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, args=(each,), name="upload", daemon=True)
+            for each in self._senders
+        ]
 
     def start(self) -> None:
-        """Start the thread; once."""
-        self._thread.start()
+        """Start the threads; once."""
+        for thread in self._threads:
+            thread.start()
 
     def put(self, job: UploadJob) -> None:
         """Add a file; the same session and name again replaces nothing and costs nothing."""
@@ -172,59 +179,71 @@ class UploadQueue:
         """End all pauses: the network is back, or a person has paired again."""
         with self._change:
             self._later.clear()
-            self._wake = True
+            self._wakes += 1
             self._change.notify_all()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until nothing is left that may be sent; False when the time is over first."""
+        """Wait until nothing is left that may be sent; False when time or `stop` come first."""
+
+        def idle() -> bool:
+            return not (self._batches or self._released_jobs())
+
         with self._change:
-            idle = self._change.wait_for(
-                lambda: self._crash is not None or not (self._batches or self._released_jobs()),
-                timeout_s,
+            self._change.wait_for(
+                lambda: self._crash is not None or self._stopping or idle(), timeout_s
             )
             self._raise_crash()
-            return idle
+            return idle()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """End the thread, in the middle of a file if need be; True when it has ended."""
+        """End the threads, in the middle of a file if need be; True when all have ended."""
         with self._change:
             self._stopping = True
             self._change.notify_all()
-        self._sender.stop()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        if self._thread.is_alive():
+        until = time.monotonic() + timeout_s
+        for sender in self._senders:
+            sender.stop()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(until - time.monotonic(), 0.0))
+        if any(thread.is_alive() for thread in self._threads):
             return False
-        self._sender.close()
+        for sender in self._senders:
+            sender.close()
         self._raise_crash()
         return True
 
-    def _run(self) -> None:
+    def _run(self, sender: Sender) -> None:
         try:
-            self._work()
+            self._work(sender)
         except Exception as error:  # noqa: BLE001 - handed to whoever waits, never lost
             with self._change:
                 self._crash = error
                 self._change.notify_all()
         finally:
-            self._sender.close()
+            sender.close()
 
-    def _work(self) -> None:
+    def _work(self, sender: Sender) -> None:
         while (work := self._await_work()) is not None:
             try:
                 if isinstance(work, UploadJob):
-                    self._send(work)
+                    self._send(work, sender)
                 else:
-                    self._close(work)
+                    self._close(work, sender)
             except UploadStopped:
                 return
+            finally:
+                with self._change:
+                    del self._busy[threading.get_ident()]
+                    self._change.notify_all()
 
     def _await_work(self) -> UploadJob | _Batch | None:
         """The next thing to do, None when it is time to stop."""
         with self._change:
-            while not self._stopping:
+            while not (self._stopping or self._crash):
                 work = self._next_work()
                 if work is not None:
+                    self._busy[threading.get_ident()] = work, self._wakes
                     return work
                 now = self._clock()
                 nearest = min((t for t in self._later.values() if t > now), default=None)
@@ -232,24 +251,31 @@ class UploadQueue:
             return None
 
     def _next_work(self) -> UploadJob | _Batch | None:
-        """Files first, so a batch comes after the last file of its session."""
+        """Files first; a batch comes after the last file of its session."""
         now = self._clock()
         resting = {session for session, time_s in self._later.items() if time_s > now}
+        under_way = [work for work, _ in self._busy.values()]
+        moving = {_pair(work) for work in under_way if isinstance(work, UploadJob)}
         for job in self._released_jobs():
-            if job.session not in resting:
+            # A photo and its sidecar go over one connection, one after the other.
+            if job.session not in resting and _pair(job) not in moving:
                 return job
-        return next((batch for batch in self._batches if batch.session not in resting), None)
+        waiting = {job.session for job in self._jobs}
+        for batch in self._batches:
+            if batch.session not in resting | waiting and batch not in under_way:
+                return batch
+        return None
 
     def _released_jobs(self) -> Sequence[UploadJob]:
         if self._mode == "during":
             return self._jobs
         return [job for job in self._jobs if job.session in self._released]
 
-    def _send(self, job: UploadJob) -> None:
+    def _send(self, job: UploadJob, sender: Sender) -> None:
         try:
             sha256 = job.sha256 or sha256_file(job.path)
             if not self._log.has(job.session, job.name, sha256):
-                self._sender.upload(
+                sender.upload(
                     job.session,
                     job.path,
                     job.name,
@@ -266,11 +292,11 @@ class UploadQueue:
         self._tell("confirmed", job.session, job.name, note=note)
         self._drop(job)
 
-    def _close(self, batch: _Batch) -> None:
+    def _close(self, batch: _Batch, sender: Sender) -> None:
         session = batch.session
         if not self._log.is_closed(session, batch.chain):
             try:
-                reply = self._sender.close_batch(session, batch.photos, batch.count, batch.chain)
+                reply = sender.close_batch(session, batch.photos, batch.count, batch.chain)
             except (UploadError, ValueError) as error:
                 self._trouble(batch, error)
                 return
@@ -320,17 +346,16 @@ class UploadQueue:
     def _defer(self, session: str) -> None:
         """This session rests; a session that is not known there must not hold up the others."""
         with self._change:
-            if not self._wake:
+            if self._wakes == self._busy[threading.get_ident()][1]:
                 self._later[session] = self._clock() + self._refused_s
-            self._wake = False
 
     def _rest(self) -> None:
         """The link is down, for all sessions."""
-        self._troubles += 1
-        pause = min(self._retry_s * 2 ** min(self._troubles - 1, 10), _LONGEST_PAUSE_S)
         with self._change:
-            self._change.wait_for(lambda: self._stopping or self._wake, pause)
-            self._wake = False
+            self._troubles += 1
+            pause = min(self._retry_s * 2 ** min(self._troubles - 1, 10), _LONGEST_PAUSE_S)
+            before = self._busy[threading.get_ident()][1]
+            self._change.wait_for(lambda: self._stopping or self._wakes != before, pause)
 
     def _drop(self, work: UploadJob | _Batch) -> None:
         """The work is over; only now may `wait` see the queue empty."""
@@ -360,3 +385,8 @@ class UploadQueue:
     def _raise_crash(self) -> None:
         if self._crash is not None:
             raise self._crash
+
+
+def _pair(job: UploadJob) -> tuple[str, str]:
+    """What a photo and its sidecar have in common."""
+    return job.session, job.name.rpartition(".")[0]

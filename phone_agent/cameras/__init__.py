@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-FAULTS = frozenset(
-    {"CAMERA_ERROR", "CAMERA_TIMEOUT", "CAMERA_EMPTY", "CAMERA_BAD_JPEG", "CAMERA_PERMISSION"}
-)
+FAULTS = frozenset({
+    "CAMERA_ERROR", "CAMERA_TIMEOUT", "CAMERA_EMPTY", "CAMERA_BAD_JPEG", "CAMERA_PERMISSION",
+    "CAMERA_BACKGROUND",
+})  # fmt: skip
+
+
+DEADLINE_S = 8.0
+"""Seconds for an exposure with a camera that does not ask for more (XCAP/1 section 7, T_camera)."""
 
 
 class CameraFault(Exception):
@@ -30,7 +35,10 @@ class CameraFault(Exception):
 
 
 class Camera(Protocol):
-    """A blocking camera; all its calls but `cancel` come from one executor thread."""
+    """A blocking camera; all its calls but `cancel` come from one executor thread.
+
+    A camera may also have the attributes that `deadline_of` and `quiesce_of` read.
+    """
 
     name: str
 
@@ -56,3 +64,32 @@ class Camera(Protocol):
 
     def cancel(self) -> None:
         """End the shot in progress, from any thread; without one it does nothing."""
+
+
+def deadline_of(camera: Camera) -> float:
+    """Seconds this camera wants for one exposure: its attribute `deadline_s`, else `DEADLINE_S`."""
+    return float(getattr(camera, "deadline_s", DEADLINE_S))
+
+
+def quiesce_of(camera: Camera) -> float:
+    """Seconds it must be left alone after a start or a timeout: its `quiesce_s`, else 0.
+
+    A camera that cannot name its output file could otherwise hand over the photo of the exposure
+    before (XCAP/1 section 4).
+    """
+    return float(getattr(camera, "quiesce_s", 0.0))
+
+
+def facts_of(backend: str, ident: str) -> dict[str, str | int | bool]:
+    """What `Camera.probe` answers before anything is known."""
+    return {"backend": backend, "id": ident, "w": 0, "h": 0, "ready": False, "note": ""}
+
+
+def clip(text: str, limit: int = 160) -> str:
+    """Words of a device, fit for a sentence: one line, printable ASCII, at most *limit* characters.
+
+    ASCII because a device may say anything, and terminals obey some of it.
+    """
+    line = " ".join(text.split())
+    line = "".join(c if c.isascii() and c.isprintable() else "?" for c in line)
+    return line if len(line) <= limit else line[: limit - 3] + "..."

@@ -6,18 +6,36 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
 Jpeg = Callable[..., bytes]
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Put a shell script of this name first on PATH: a stand-in for a program of Termux."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    def put(name: str, script: str) -> Path:
+        scratch = folder / f".{name}"
+        scratch.write_text(f"#!/bin/sh\n{script}\n")
+        scratch.chmod(0o755)
+        return scratch.replace(folder / name)
+
+    return put
 
 
 @pytest.fixture
@@ -89,6 +107,9 @@ def http_server() -> Iterator[Callable[[Callable[[Any], None]], Quiet]]:
     def start(answer: Callable[[Any], None]) -> Quiet:
         class Handler(_Handler):
             def do_GET(self) -> None:
+                answer(self)
+
+            def do_POST(self) -> None:
                 answer(self)
 
         servers.append(Quiet(Handler))

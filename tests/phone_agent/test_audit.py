@@ -50,3 +50,12 @@ def test_a_damaged_journal_is_one_sentence(
     (folder / "journal").write_bytes(encode_record({"k": "NEWER"}))
     assert main(["audit", "--dir", str(folder)]) == 2
     assert "unknown kind" in capsys.readouterr().err
+
+
+def test_unreadable_notes_of_deletions_are_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without them nobody knows which photos may be missing."""
+    (folder / "uploads.jsonl").mkdir()
+    assert main(["audit", "--dir", str(folder)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

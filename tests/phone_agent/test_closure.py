@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +72,9 @@ def used_names(tree: ast.Module) -> Iterator[str]:
 def test_there_is_something_to_check():
     """The walk finds both packages."""
     assert {"phone_agent/upload.py", "rig/protocol/__init__.py", "rig/__init__.py"} <= set(NAMES)
+    assert {"phone_agent/page.py", "phone_agent/checks.py", "phone_agent/cameras/termux.py"} <= set(
+        NAMES
+    )
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=NAMES)
@@ -125,3 +131,38 @@ def test_the_check_finds_newer_python(tmp_path, source):
     path.write_text(source)
     with pytest.raises((AssertionError, SyntaxError)):
         test_syntax_and_names_are_those_of_python_3_10(path)
+
+
+def pythons() -> list[str]:
+    """Every Python 3.10 to 3.14 that this machine can start, the one that runs the tests too."""
+    found = [sys.executable]
+    for minor in range(10, 15):
+        path = shutil.which(f"python3.{minor}")
+        if path is not None:
+            ask = [path, "-c", "import sys; print(sys.version_info[1])"]
+            done = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=60)
+            if done.stdout.strip() == str(minor):  # a shim of a version that is not chosen fails
+                found.append(path)
+    return found
+
+
+def test_archive_works_with_every_python_here(tmp_path):
+    """`python -I -S agent.pyz`: help, and a check that goes through most of the modules."""
+    archive = tmp_path / "agent.pyz"
+    build = [sys.executable, str(ROOT / "deploy" / "build_phone_agent.py"), "--out", str(archive)]
+    subprocess.run(build, check=True, capture_output=True, timeout=60)
+    for number, python in enumerate(pythons()):
+        run = [python, "-I", "-S", str(archive)]
+        shown = subprocess.run(
+            [*run, "--help"], capture_output=True, text=True, timeout=60, check=True
+        )
+        assert "phone-agent 192.168.1.5:8000 ABCD2345" in shown.stdout
+        words = ["check", "--json", "--dir", str(tmp_path / str(number)), "--camera"]
+        done = subprocess.run(
+            [*run, *words, "loopback:http://127.0.0.1:9"],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (1, ""), python
+        told = {each["name"]: each["ok"] for each in json.loads(done.stdout)["checks"]}
+        assert told["python"] is True
+        assert told["camera"] is False

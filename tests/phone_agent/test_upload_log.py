@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phone_agent.upload_log import UploadLog
+from phone_agent.upload_log import UploadLog, released_photos
 
 A, B = bytes(32), bytes(31) + b"\1"
 
@@ -52,3 +52,32 @@ def test_forgotten_file_is_not_confirmed(tmp_path):
     log.forget("s1", "a.jpg")
     assert not log.has("s1", "a.jpg", A)
     assert log.has("s1", "b.jpg", B)
+
+
+def test_deletions_survive_a_restart_and_are_written_once(tmp_path):
+    """Name and bytes together; the reader that changes nothing sees the same."""
+    path = tmp_path / "uploads.jsonl"
+    assert released_photos(path) == frozenset()
+    log = UploadLog(path)
+    log.add_released("s1", "a.jpg", A)
+    log.add_released("s1", "a.jpg", A)
+    log.add("s1", "b.jpg", B)
+    assert len(path.read_bytes().splitlines()) == 2
+    assert UploadLog(path).released == released_photos(path) == {("a.jpg", A)}
+    assert not UploadLog(path).has("s1", "a.jpg", A)
+    assert log.was_released("a.jpg", A)
+    assert not log.was_released("a.jpg", B)
+
+
+def test_torn_or_damaged_deletion_is_none(tmp_path):
+    """The photo is still there then: the note comes before the deletion."""
+    path = tmp_path / "uploads.jsonl"
+    log = UploadLog(path)
+    log.add_released("s1", "a.jpg", A)
+    log.add_released("s1", "b.jpg", B)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    assert released_photos(path) == {("a.jpg", A)}
+    assert path.read_bytes() == whole[:-3]
+    path.write_bytes(whole.replace(b'"sha256":"00', b'"sha256":"zz'))
+    assert released_photos(path) == frozenset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 
 import pytest
 
@@ -65,10 +66,10 @@ def make(tmp_path, fake, said):
     """Make a started queue; all are stopped at the end."""
     queues = []
 
-    def build(sender=None, *, start=True, **options):
+    def build(*senders, start=True, **options):
         options = {"retry_s": 0.001, "refused_s": 0.002, "on_progress": said.append, **options}
         log = UploadLog(tmp_path / "uploads.jsonl")
-        queues.append(UploadQueue(sender or fake, log, **options))
+        queues.append(UploadQueue(senders or [fake], log, **options))
         if start:
             queues[-1].start()
         return queues[-1]
@@ -178,7 +179,8 @@ def test_pauses_of_a_lost_link_grow_to_a_minute(make, fake, job, monkeypatch):
     queue.put(job("a.jpg"))
     queue.put(job("b.jpg"))
     for _ in range(10):
-        queue._send(queue._next_work())
+        queue._send(queue._await_work(), fake)
+        queue._busy.clear()
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 2]
 
 
@@ -347,3 +349,109 @@ def test_defect_in_the_thread_is_not_silent(make, fake, job):
 def test_stop_without_start(make):
     """A queue that never ran ends as well."""
     assert make(start=False).stop()
+
+
+class Line(Fake):
+    """One of several connections: says what it begins and ends, and may be held up."""
+
+    def __init__(self, name, events):
+        super().__init__()
+        self.name, self.events = name, events
+
+    def upload(self, session, path, name, sha256, progress=None):
+        self.events.append(("begin", self.name, name))
+        super().upload(session, path, name, sha256, progress)
+        self.events.append(("end", self.name, name))
+
+
+@pytest.fixture
+def lines():
+    """Two connections that share one list of events."""
+    events = []
+    return Line("one", events), Line("two", events), events
+
+
+def test_two_connections_send_at_the_same_time(make, lines, job):
+    """While one waits for the controller's disk the other one sends; nothing goes twice."""
+    one, two, events = lines
+    one.gate = threading.Event()
+    two.gate = threading.Event()
+    queue = make(one, two)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        queue.put(job(name))
+    until(lambda: len(events) == 2)
+    assert {(what, who) for what, who, _ in events} == {("begin", "one"), ("begin", "two")}
+    one.gate.set()
+    two.gate.set()
+    assert queue.wait(10)
+    assert sorted(name for _, name, _ in one.sent + two.sent) == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+def test_photo_never_goes_before_its_sidecar(make, lines, job):
+    """The second connection takes another photo's files, not this one's."""
+    one, two, events = lines
+    one.gate = threading.Event()
+    two.gate = threading.Event()
+    queue = make(one, two, mode="batch")
+    for stem in "abcd":
+        queue.put(job(f"{stem}.json"))
+        queue.put(job(f"{stem}.jpg"))
+    queue.release("s1")
+    until(lambda: len(events) == 2)
+    assert {name for _, _, name in events} == {"a.json", "b.json"}
+    one.gate.set()
+    two.gate.set()
+    assert queue.wait(10)
+    for stem in "abcd":
+        ended = next(i for i, e in enumerate(events) if (e[0], e[2]) == ("end", f"{stem}.json"))
+        began = next(i for i, e in enumerate(events) if (e[0], e[2]) == ("begin", f"{stem}.jpg"))
+        assert ended < began
+
+
+def test_batch_is_not_closed_while_a_file_is_under_way(make, lines, job):
+    """The idle connection waits for the other one's last file, then one of them closes, once."""
+    one, two, events = lines
+    one.gate = threading.Event()
+    two.gate = one.gate
+    queue = make(one, two)
+    queue.put(job("a.jpg"))
+    queue.finish("s1", MANIFEST, 1, "c0")
+    until(lambda: events)
+    assert one.closed_batches + two.closed_batches == []
+    one.gate.set()
+    assert queue.wait(10)
+    assert one.closed_batches + two.closed_batches == [("s1", 1, 1, "c0")]
+
+
+def test_one_broken_connection_does_not_stop_the_other(make, lines, job, said):
+    """The file that failed is sent in the end, by whichever comes first."""
+    one, two, _ = lines
+    one.plan = [UploadError("link", "cut")] * 3
+    queue = make(one, two)
+    for number in range(20):
+        queue.put(job(f"{number}.jpg"))
+    assert queue.wait(10)
+    assert len({name for _, name, _ in one.sent + two.sent}) == 20
+    assert len(one.sent + two.sent) == 20
+
+
+def test_wait_ends_when_the_queue_is_stopped(make, fake, job):
+    """Ctrl-C while a batch waits for a controller that is away."""
+    fake.plan = [UploadError("link", "away")] * 1000
+    queue = make(retry_s=60.0)
+    queue.put(job("a.jpg"))
+    ended = []
+    waiter = threading.Thread(target=lambda: ended.append(queue.wait()))
+    waiter.start()
+    until(lambda: fake.tried)
+    assert queue.stop()
+    waiter.join(10)
+    assert ended == [False]
+
+
+def until(condition):
+    """Poll threads that have clocks of their own."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.002)

@@ -1,0 +1,3 @@
+#!/bin/sh
+# The cameras of the phone, by the same app.
+exec termux-api-broadcast CameraInfo none
