@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from display_agent.images import LocalImages
 from display_agent.pairing import pairing_url
+from display_agent.plans import read_plan
 from display_agent.session import Session
 from display_agent.station import Station
 from rig.durable import PRIVATE, write_atomic
 from rig.errors import UserError
-from rig.planning.plan import SubsetPlan, from_json
 
 Report = Callable[[dict[str, Any]], None]
 STATUS = {"completed": 0, "paused": 1, "aborted": 3}
 """Exit status by the event that ends a run."""
+
+
+class Running(Protocol):
+    """A session under way."""
+
+    finished: asyncio.Event
+    fault: BaseException | None
 
 
 async def run_plan(
@@ -30,7 +36,7 @@ async def run_plan(
     stop: asyncio.Event,
 ) -> int:
     """Shoot the plan of *args*; returns the exit status."""
-    plan = _read(args.plan)
+    plan = read_plan(args.plan)
     if args.settle_ms is not None:
         plan = replace(plan, settle_ms=args.settle_ms)
     folder = args.journal or args.plan.with_name(args.plan.stem + ".journal")
@@ -44,7 +50,10 @@ async def run_plan(
     station = make_station(args, folder, LocalImages(plan))
     try:
         await station.open()
-        report({"event": "listening", "udp": list(station.udp), "frames": station.frames_url})
+        report({
+            "event": "listening", "udp": list(station.udp), "frames": station.frames_url,
+            "screen": station.screen_report,
+        })  # fmt: skip
         url = pairing_url(station.psk, station.hosts, campaign=plan.campaign_id)
         write_atomic(args.pairing, url.encode() + b"\n", mode=PRIVATE)
         session = await station.load(plan, folder, told)
@@ -75,6 +84,15 @@ async def _watch(
             "event": "completed", "session": session.plan.session,
             "count": len(session.plan.items), "chain": chain,
         })  # fmt: skip
+    return await until_end(session, ended, stop)
+
+
+async def until_end(session: Running, ended: asyncio.Future[str], stop: asyncio.Event) -> int:
+    """Wait for what ends the run; returns the exit status, 130 when *stop* came first.
+
+    Raises:
+        UserError: the journal cannot be written.
+    """
     stopping = asyncio.create_task(stop.wait(), name="stop")
     finishing = asyncio.create_task(session.finished.wait(), name="finished")
     try:
@@ -89,12 +107,3 @@ async def _watch(
             f"the journal cannot be written: {session.fault}; free some disk and run again"
         )
     return STATUS[ended.result()] if ended.done() else 130
-
-
-def _read(path: Path) -> SubsetPlan:
-    try:
-        return from_json(json.loads(path.read_bytes()))
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}); make it by `rig plan export`") from error

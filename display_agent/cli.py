@@ -13,15 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from display_agent.audit import add_audit, run_audit
-from display_agent.legacy_options import add_legacy
+from display_agent.ddc_options import add_monitor, run_monitor
+from display_agent.legacy_options import add_legacy, add_legacy_phone, station_options
+from display_agent.manual_options import add_manual, run_manual
+from display_agent.screens.options import add_check, add_screen, address, make_screen, run_check
 from rig import __version__
 from rig.errors import UserError
 from rig.protocol.codes import DEFAULT_PORT
 
 EXAMPLES = """examples:
+  display-agent check --screen pygame --monitor 1
+  display-agent run plan.json --pairing pair.txt --monitor 1
   display-agent run plan.json --pairing pair.txt --screen null --frames 127.0.0.1:8765 --json
   display-agent connect http://127.0.0.1:8000 --token TOKEN --screen null --pairing pair.txt
   display-agent run plan.json --legacy-phone 192.168.1.23 --journal run1
+  display-agent connect http://127.0.0.1:8000 --token @token --legacy-phone 192.168.1.23
   display-agent audit --journal run1 --photos photos
   display-agent audit-legacy --journal run1 --export CheXpeditor
 """
@@ -29,20 +35,6 @@ EXAMPLES = """examples:
 
 _TOLD = ("index", "attempt", "why", "name", "count", "abort_id", "udp", "frames")
 """What a person reads of an event."""
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, x, height = text.partition("x")
-    if not x or not width.isdecimal() or not height.isdecimal() or 0 in (int(width), int(height)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT")
-    return int(width), int(height)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -65,6 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--rearm", metavar="ABORT_ID", help="clear the abort with this id and go on")
     add_legacy(run, sub)
     add_audit(sub)
+    add_manual(sub)
+    add_monitor(sub)
+    add_check(sub)
     _common(run)
     connect = sub.add_parser("connect", help="serve a controller as a station")
     connect.add_argument("url", metavar="URL", help="the controller, e.g. http://127.0.0.1:8000")
@@ -77,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     connect.add_argument(
         "--state", type=Path, metavar="DIR", help="key, sessions and cache (default: user data)"
     )
+    add_legacy_phone(connect)
     _common(connect)
     return parser
 
@@ -84,15 +80,16 @@ def build_parser() -> argparse.ArgumentParser:
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen",
-        type=_address,
+        type=address,
         default=("127.0.0.1", DEFAULT_PORT),
         metavar="HOST:PORT",
         help=f"UDP address for the phone (default 127.0.0.1:{DEFAULT_PORT})",
     )
-    parser.add_argument("--screen", choices=["null"], default="null", help="what shows the x-rays")
-    parser.add_argument("--size", type=_size, default=(1920, 1080), metavar="WxH",
-                        help="pixels of the null screen (default 1920x1080)")  # fmt: skip
-    parser.add_argument("--frames", type=_address, metavar="HOST:PORT",
+    add_screen(parser)
+    parser.add_argument("--marker", action="store_true",
+                        help="index marker in the margin; a model may learn it, so keep it out of "
+                        "datasets")  # fmt: skip
+    parser.add_argument("--frames", type=address, metavar="HOST:PORT",
                         help="serve what is on the screen as GET /frame.jpg")  # fmt: skip
     parser.add_argument(
         "--frames-token", metavar="TOKEN", help="asked of everyone who wants a frame"
@@ -108,9 +105,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run; 0 completed or stopped, 1 paused, 2 bad input, 3 aborted."""
     args = build_parser().parse_args(argv)
     _log_to_stderr(verbose=args.verbose)
-    work = {"run": _run, "connect": _connect, "audit": run_audit, "audit-legacy": _audit_legacy}[
-        args.command
-    ]
+    work = {
+        "run": _run,
+        "connect": _connect,
+        "audit": run_audit,
+        "audit-legacy": _audit_legacy,
+        "manual": run_manual,
+        "monitor": run_monitor,
+        "check": run_check,
+    }[args.command]
     try:
         return asyncio.run(work(args))
     except UserError as error:
@@ -152,7 +155,6 @@ def _reporter(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
 
 def _station(args: argparse.Namespace, folder: Path, images: Any) -> Any:
     from display_agent.frames import Optics
-    from display_agent.screens.null import NullScreen
     from display_agent.station import Station, StationConfig
 
     config = StationConfig(
@@ -161,8 +163,10 @@ def _station(args: argparse.Namespace, folder: Path, images: Any) -> Any:
         frames=args.frames,
         frames_token=args.frames_token,
         optics=Optics(preset=args.optics, seed=args.seed),
+        marker=args.marker,
+        legacy=args.legacy_phone,
     )
-    return Station(config, NullScreen(args.size), images)
+    return Station(config, make_screen(args), images)
 
 
 def _token(text: str) -> str:
@@ -204,6 +208,7 @@ async def _connect(args: argparse.Namespace) -> int:
     from display_agent.images import ControllerImages
     from rig.settings import default_home
 
+    station_options(args)
     token = _token(args.token)
     folder = (args.state or default_home() / "display").expanduser().resolve()
     images = ControllerImages(args.url, token, folder / "cache")
@@ -212,7 +217,10 @@ async def _connect(args: argparse.Namespace) -> int:
     stop = _stop_event()
     try:
         await station.open()
-        report({"event": "listening", "udp": list(station.udp), "frames": station.frames_url})
+        report({
+            "event": "listening", "udp": list(station.udp), "frames": station.frames_url,
+            "screen": station.screen_report,
+        })  # fmt: skip
         connected = ConnectedStation(
             station, folder, args.url, token, pairing_file=args.pairing, reported=report
         )

@@ -11,30 +11,41 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from rig.errors import UserError
+from display_agent import cursor, marker
+from display_agent.colour import NEUTRAL, Gains, tinted
+from display_agent.fit import BadImage, Box, Size, fit
+from display_agent.look import PLAIN, Look
+from display_agent.marker import MarkerLabel
 
-Size = tuple[int, int]
-"""Width, height in pixels."""
+__all__ = [
+    "BadImage", "Composition", "MarkerLabel", "Size", "compose", "decode", "notice", "surface_sha",
+]  # fmt: skip
 
 _DEEP = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})
 _DEEP_MAX = 65535
 _STRIP = 64
 
 
-class BadImage(UserError):
-    """The bytes are no picture that can be shown; the sentence says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Composition:
     """A frame ready to be shown, and where on it the x-ray lies.
 
-    `frame` has mode L or RGB and exactly the size of the screen; `rect` is x, y, width, height of
-    the x-ray on it, in pixels.
+    Attributes:
+        frame: mode L or RGB, exactly the size of the screen.
+        rect: x, y, width, height of the x-ray on it, pixels.
+        cursor: x, y of the drawn cursor's hot spot, pixels; None when none is drawn.
+        gains: of the encoded red, green and blue, 1 each when nothing was tinted.
+        tags: boxes of the index marker's tags; empty when it is not drawn.
+        shrunk: width of the x-ray against the largest that the screen allows, at most 1; less when
+            the marker needed room.
     """
 
     frame: Image.Image
-    rect: tuple[int, int, int, int]
+    rect: Box
+    cursor: tuple[int, int] | None = None
+    gains: Gains = NEUTRAL
+    tags: tuple[Box, ...] = ()
+    shrunk: float = 1.0
 
 
 def decode(data: bytes) -> Image.Image:
@@ -51,21 +62,49 @@ def decode(data: bytes) -> Image.Image:
     return image
 
 
-def compose(image: Image.Image, size: Size) -> Composition:
+def compose(
+    image: Image.Image, size: Size, look: Look = PLAIN, *, label: MarkerLabel | None = None
+) -> Composition:
     """*image* upright on black, centred and as large as *size* allows; the aspect is kept.
 
     Grey pictures stay grey (mode L), 16-bit grey is scaled linearly over its full range 0..65535,
-    transparency is laid over black, everything else becomes RGB. Lanczos, one resampling.
+    transparency is laid over black, everything else becomes RGB. Lanczos, one resampling. The look
+    comes on top: marker, cursor, then gains over the whole frame; cursor and gains make it RGB.
+
+    Args:
+        image: as `decode` gives it.
+        size: of the screen.
+        look: what the environment asks for; nothing by default.
+        label: what is shown; the marker and a moved cursor need it.
 
     Raises:
-        BadImage: a pixel format whose range is unknown (floating point, beyond 16 bits).
+        BadImage: a pixel format whose range is unknown (floating point, beyond 16 bits), or a
+            screen too small for the marker.
+        UserError: an index that the marker cannot carry.
+        ValueError: marker or moved cursor without a label.
     """
     upright = _upright(image)
-    box = _fit(upright.size, size)
+    layout = marker.lay_out(upright.size, size) if look.marker else None
+    largest = fit(upright.size, size)
+    box = largest if layout is None else layout.rect
     scaled = _scaled(upright, (box[2], box[3]))
     frame = Image.new(scaled.mode, size, 0)
     frame.paste(scaled, box[:2])
-    return Composition(frame, box)
+    if layout is not None:
+        marker.draw(frame, layout, _needed(label))
+    at = None
+    if look.cursor is not None:
+        index = _needed(label).index if look.cursor.place == "moved" else 0
+        at = cursor.position(look.cursor, size, box, index)
+        frame = cursor.drawn(frame, at)
+    return Composition(
+        tinted(frame, look.gains),
+        box,
+        at,
+        look.gains,
+        () if layout is None else layout.tags,
+        box[2] / largest[2],
+    )
 
 
 def notice(size: Size, text: str) -> Image.Image:
@@ -96,14 +135,10 @@ def surface_sha(frame: Image.Image) -> bytes:
     return digest.digest()
 
 
-def _fit(inner: Size, outer: Size) -> tuple[int, int, int, int]:
-    if min(*inner, *outer) < 1:
-        raise BadImage(f"a picture of {inner} pixels cannot be laid on a screen of {outer}")
-    scale = min(outer[0] / inner[0], outer[1] / inner[1])
-    width, height = (
-        min(full, max(1, round(part * scale))) for part, full in zip(inner, outer, strict=True)
-    )
-    return ((outer[0] - width) // 2, (outer[1] - height) // 2, width, height)
+def _needed(label: MarkerLabel | None) -> MarkerLabel:
+    if label is None:
+        raise ValueError("an index marker or a moved cursor needs to know which x-ray is shown")
+    return label
 
 
 def _upright(image: Image.Image) -> Image.Image:

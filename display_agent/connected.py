@@ -10,19 +10,20 @@ from typing import Any
 import structlog
 
 from display_agent.controller import CommandError, ControllerLink, Json
+from display_agent.legacy_session import LegacySession, LegacySettings
 from display_agent.outbox import Event, Outbox
 from display_agent.pairing import pairing_url
-from display_agent.session import Session, load_plan, save_plan
+from display_agent.plans import load_plan, save_plan
+from display_agent.session import Session
 from display_agent.station import Station
 from rig.durable import PRIVATE, write_atomic
 from rig.errors import UserError
-from rig.planning.plan import from_json
-from rig.protocol.display import Phase
+from rig.planning.plan import SubsetPlan, from_json
+from rig.protocol.legacy import WEAKER_DISPLAY
 
 _DELIVERED = "delivered"
 """In a session's folder: the controller has every event of it."""
 _log = structlog.get_logger()
-_OVER = frozenset({Phase.COMPLETE, Phase.ABORTED})
 
 
 class ConnectedStation:
@@ -130,6 +131,10 @@ class ConnectedStation:
             session.operator("abort")
         elif order == "rearm":
             session.operator("rearm", str(command.get("abort_id", "")))
+        elif order == "resolve":
+            if not isinstance(session, LegacySession):
+                raise CommandError("only a session in legacy mode has a request to resolve")
+            session.operator("resolve", answer=command.get("answer"))
         else:
             raise CommandError(f"this display agent does not know the command {order!r}")
 
@@ -140,7 +145,7 @@ class ConnectedStation:
             if current.plan.manifest_sha256 != plan.manifest_sha256:
                 raise CommandError(f"session {plan.session} was begun with another plan")
             return
-        if current is not None and current.started and current.core.phase not in _OVER:
+        if current is not None and current.started and not current.over:
             raise CommandError(
                 f"session {current.plan.session} is still under way here; "
                 "finish or abort it before another one is loaded"
@@ -149,11 +154,11 @@ class ConnectedStation:
         await self._open(plan)
         write_atomic(self._folder / "current", plan.session.encode())
 
-    async def _open(self, plan: Any) -> Session:
+    async def _open(self, plan: SubsetPlan) -> Session | LegacySession:
         if (closed := self._closed_outboxes.pop(plan.session, None)) is not None:
             closed.close()
         before = self._station.session
-        session = await self._station.load(plan, self._session_folder(plan.session), self._told)
+        session = await self._make(plan)
         (self._session_folder(plan.session) / _DELIVERED).unlink(missing_ok=True)
         if before is not None and before.plan.session != plan.session:
             # Its last events may not have reached the controller yet.
@@ -163,6 +168,13 @@ class ConnectedStation:
         self._stocking = asyncio.create_task(self._station.stock(plan), name="stock")
         self.link.notify()
         return session
+
+    async def _make(self, plan: SubsetPlan) -> Session | LegacySession:
+        folder, phone = self._session_folder(plan.session), self._station.legacy
+        if phone is None:
+            return await self._station.load(plan, folder, self._told)
+        settings = LegacySettings(phone, alone=False)
+        return await self._station.load_legacy(plan, folder, self._told, settings)
 
     async def _end_stocking(self) -> None:
         if self._stocking is not None:
@@ -189,8 +201,12 @@ class ConnectedStation:
     def _hello(self) -> Json:
         width, height = self._station.screen.size
         kind = type(self._station.screen).__name__.removesuffix("Screen").lower()
-        screen = {"backend": kind, "width": width, "height": height}
-        return {"screen": screen, "frames": self._station.frames_url}
+        report = self._station.screen_report
+        screen = {"backend": kind, **report, "width": width, "height": height}
+        hello: Json = {"screen": screen, "frames": self._station.frames_url}
+        if self._station.legacy is not None:
+            hello |= {"mode": "legacy", "weaker": list(WEAKER_DISPLAY)}
+        return hello
 
     def _status(self) -> Json:
         self._retire_delivered()
@@ -202,7 +218,10 @@ class ConnectedStation:
             }  # fmt: skip
         return dict(session.status())
 
-    def _pair(self, welcome: Json) -> str:
+    def _pair(self, welcome: Json) -> str | None:
+        """The phone's pairing; None when the phone runs the original app, which knows none."""
+        if self._station.legacy is not None:
+            return None
         phone = welcome.get("phone") or {}
         url = pairing_url(
             self._station.psk,

@@ -73,7 +73,7 @@ class ControllerLink:
         handler: Callable[[Json], Awaitable[None]],
         outboxes: Callable[[], Mapping[str, Outbox]],
         status: Callable[[], Json],
-        pairing: Callable[[Json], str],
+        pairing: Callable[[Json], str | None],
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
@@ -88,7 +88,7 @@ class ControllerLink:
             handler: carries out a command; raises UserError (CommandError) to refuse it.
             outboxes: the outbox of every session that may hold events for the controller.
             status: the fields of the status message.
-            pairing: the pairing URL for the phone, given the welcome message.
+            pairing: the pairing URL for the phone, given the welcome message; None for none.
             sleep: waits some seconds; everything timed here goes through it.
             clock: monotonic seconds.
             rng: draws the jitter of the pauses.
@@ -244,7 +244,8 @@ class ControllerLink:
         except UserError as problem:
             _log.error(f"No pairing for the phone: {problem}")
             return
-        await socket.send(json.dumps({"type": "pairing", "url": url}))
+        if url is not None:
+            await socket.send(json.dumps({"type": "pairing", "url": url}))
 
     # --- events and status --------------------------------------------------------------------
 

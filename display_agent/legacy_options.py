@@ -7,6 +7,7 @@ import ipaddress
 from pathlib import Path
 from typing import Any
 
+from rig.errors import UserError
 from rig.protocol.actions import Addr
 from rig.protocol.legacy import LEGACY_PORT, WEAKER_DISPLAY
 
@@ -28,16 +29,31 @@ def phone_address(text: str) -> Addr:
     return host, int(port or LEGACY_PORT)
 
 
-def add_legacy(run: argparse.ArgumentParser, sub: Any) -> None:
-    """Add the options of `run` and the command `audit-legacy`."""
-    run.formatter_class = argparse.RawDescriptionHelpFormatter
-    run.epilog = HELP
-    run.add_argument(
+def add_legacy_phone(parser: argparse.ArgumentParser) -> None:
+    """Add `--legacy-phone` and say what it weakens."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = HELP
+    parser.add_argument(
         "--legacy-phone",
         type=phone_address,
         metavar="IP[:4445]",
         help="drive the original app there instead of a phone agent (weaker, see below)",
     )
+
+
+def station_options(args: argparse.Namespace) -> None:
+    """Refuse `connect` what does not go together.
+
+    Raises:
+        UserError: a pairing is wanted for the original app, which knows none.
+    """
+    if args.legacy_phone is not None and args.pairing is not None:
+        raise UserError("--pairing FILE is for a phone agent; the original app cannot be paired")
+
+
+def add_legacy(run: argparse.ArgumentParser, sub: Any) -> None:
+    """Add the options of `run` and the command `audit-legacy`."""
+    add_legacy_phone(run)
     run.add_argument(
         "--legacy-resolve",
         choices=["taken", "missing"],

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from display_agent import events
-from display_agent.images import ImageProblem
 from display_agent.outbox import Event, Outbox
+from display_agent.painting import Painting
 from display_agent.prefetch import Prefetch
 from display_agent.screens import Screen
-from rig.durable import PRIVATE, write_atomic
 from rig.errors import UserError
-from rig.planning.plan import SubsetPlan, from_json, to_json
+from rig.planning.metadata import photo_metadata
+from rig.planning.plan import SubsetPlan
 from rig.protocol import actions as act
 from rig.protocol.codes import META_MAX, Timers
-from rig.protocol.datagram import Scalar, canonical
 from rig.protocol.display import DisplayConfig, DisplayCore, OperatorCommand, Phase, Subset
 from rig.protocol.journal import JournalCorrupt
 from rig.protocol.journal_file import JournalFile
 from rig.protocol.shell import Shell
 
-_AHEAD = 2
-"""X-rays composed while one is being photographed."""
 _log = structlog.get_logger()
 
 Told = Callable[[Event], None]
@@ -43,17 +39,16 @@ def subset_of(plan: SubsetPlan) -> Subset:
     """
     metadata = []
     for item in plan.items:
-        values: dict[str, Scalar] = {
-            "key": item.key,
-            "env": plan.environment.name,
-            "index": item.index,
-            "sha256": item.sha256,
-            "campaign": plan.campaign_id,
-            "subset": plan.subset,
-            "device": plan.device,
-            "session": plan.session,
-        }
-        raw = canonical(values)
+        raw = photo_metadata(
+            key=item.key,
+            env=plan.environment.name,
+            index=item.index,
+            sha256=item.sha256,
+            campaign=plan.campaign_id,
+            subset=plan.subset,
+            device=plan.device,
+            session=plan.session,
+        )
         if len(raw) > META_MAX:
             raise UserError(
                 f"x-ray {item.index}: its key is too long ({len(raw)} bytes of metadata, at most "
@@ -70,20 +65,6 @@ def subset_of(plan: SubsetPlan) -> Subset:
         session=plan.session,
         metadata=tuple(metadata),
     )
-
-
-def save_plan(folder: Path, plan: SubsetPlan) -> None:
-    """Keep *plan* in *folder*, durably: a restarted agent goes on from it."""
-    write_atomic(folder / "plan.json", json.dumps(to_json(plan)).encode(), mode=PRIVATE)
-
-
-def load_plan(folder: Path) -> SubsetPlan:
-    """The plan kept in *folder*; raises UserError when it is damaged."""
-    path = folder / "plan.json"
-    try:
-        return from_json(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); load the plan again") from error
 
 
 class Session:
@@ -117,15 +98,9 @@ class Session:
         self.finished = asyncio.Event()
         self.started = False
         self.fault: BaseException | None = None
-        self._screen = screen
-        self._prefetch = prefetch
         self._told = told
         self._sources = {item.index: item.sha256 for item in plan.items}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._screen_turn = asyncio.Lock()
-        self._wanted: bytes | None = None
         self._closed = False
-        self._loop = asyncio.get_running_loop()
         self.outbox = Outbox(folder, plan.session)
         try:
             self._journal = JournalFile(folder / "journal")
@@ -142,12 +117,18 @@ class Session:
             raise UserError(f"the journal in {folder} does not fit this plan: {error}") from error
         self.shell = Shell(self.core, self._journal, self._perform, self._fatal)
         self._told_already = _last_words(self.outbox)
-        screen.on_disturbed = self._disturbed
+        self._painting = Painting(plan, screen, prefetch, self._painted)
+        self._painting.serve(self.shell, self.core)
 
     @property
     def begun(self) -> bool:
         """Whether it was ever started."""
         return self.core.ledger.begun
+
+    @property
+    def over(self) -> bool:
+        """Whether another session may take its place: completed or aborted."""
+        return self.core.phase in (Phase.COMPLETE, Phase.ABORTED)
 
     def start(self) -> None:
         """Begin, or go on where the journal says."""
@@ -193,68 +174,22 @@ class Session:
         self._closed = True
         self.shell.run(self.core.bye(self.shell.now))
         self.shell.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._screen.on_disturbed = None
+        await self._painting.close()
         self._journal.close()
         self.outbox.close()
 
     # -- what the core asks ------------------------------------------------------------------------
 
     def _perform(self, output: act.Output) -> None:
-        if isinstance(output, act.Paint):
-            self._wanted = output.token
-            self._spawn(self._paint(output), f"paint {output.index}")
-        elif isinstance(output, act.CheckSurface):
-            self._loop.call_soon(self._check_surface, output)
-        elif isinstance(output, act.Blank):
-            self._wanted = None
-            self._spawn(self._blank(output.reason), "blank")
-        else:
+        if not self._painting.perform(output):
             said = events.describe(output, round_trip=self.core.round_trip, sources=self._sources)
             if said is not None:
                 self._tell(*said)
             if isinstance(output, act.Completed):
                 self.finished.set()
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = self._loop.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _paint(self, paint: act.Paint) -> None:
-        item = self.plan.items[paint.index - self.plan.first]
-        try:
-            composition, hit = await self._prefetch.get(item)
-            async with self._screen_turn:
-                if self._wanted != paint.token:
-                    return  # something else is to be shown by now
-                shown = await self._screen.show(paint.token, composition)
-        except (ImageProblem, UserError, OSError) as error:
-            _log.error("painting failed", index=paint.index, why=str(error))
-            self.shell.run(self.core.display_failed(str(error), self.shell.now))
-            return
-        body = {"prefetch_hit": hit, "rect": list(composition.rect), "flip_ns": shown.flip_ns}
-        attempt = self.core.attempt
-        self._tell("painted", paint.index, attempt, body)
-        self.shell.run(self.core.painted(paint.token, shown.surface_sha, self.shell.now))
-        at = paint.index - self.plan.first + 1
-        for ahead in self.plan.items[at : at + _AHEAD]:
-            self._prefetch.prepare(ahead)
-
-    async def _blank(self, reason: str) -> None:
-        async with self._screen_turn:
-            if self._wanted is None:
-                await self._screen.blank(reason)
-
-    def _check_surface(self, check: act.CheckSurface) -> None:
-        self.shell.run(
-            self.core.surface_checked(check.token, self._screen.surface(), self.shell.now)
-        )
-
-    def _disturbed(self, why: str) -> None:
-        self.shell.run(self.core.display_disturbed(why, self.shell.now))
+    def _painted(self, index: int, body: dict[str, Any]) -> None:
+        self._tell("painted", index, self.core.attempt, body)
 
     def _fatal(self, error: BaseException) -> None:
         _log.error("the journal cannot be written; shooting stops", why=str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,13 @@ import structlog
 
 from display_agent.frames import FrameServer, Optics
 from display_agent.images import ImageProblem, ImageSource
+from display_agent.legacy_audit import JOURNAL
+from display_agent.legacy_session import LegacySession, LegacySettings, subset_of
+from display_agent.look import Look, look_of
 from display_agent.pairing import pairing_key, reachable
 from display_agent.prefetch import Prefetch
-from display_agent.screens import Screen
+from display_agent.screens import Finding, Screen
+from display_agent.screens.checks import as_json, take
 from display_agent.session import Session, Told
 from rig.errors import UserError
 from rig.planning.plan import SubsetPlan
@@ -56,6 +61,9 @@ class StationConfig:
         frames: address of the frame server, or None for none.
         frames_token: needed when *frames* is beyond loopback.
         optics: what the frame server photographs through.
+        marker: the index marker stands in the margin of every frame.
+        legacy: address of a phone with the original app: the station knows no other phone then,
+            and *listen* is not used.
     """
 
     folder: Path
@@ -63,6 +71,16 @@ class StationConfig:
     frames: Addr | None = None
     frames_token: str | None = None
     optics: Optics = field(default_factory=Optics)
+    marker: bool = False
+    legacy: Addr | None = None
+
+    @property
+    def bind(self) -> Addr:
+        """Where the socket goes; one that only asks the original app takes any free port."""
+        if self.legacy is None:
+            return self.listen
+        local = ipaddress.ip_address(self.legacy[0]).is_loopback
+        return ("127.0.0.1", 0) if local else ("0.0.0.0", 0)  # noqa: S104 - one source is heard
 
 
 class Station:
@@ -75,9 +93,10 @@ class Station:
         self._socket = _Socket()
         self._frames: FrameServer | None = None
         self._prefetch: Prefetch | None = None
-        self.session: Session | None = None
+        self.session: Session | LegacySession | None = None
         self._peer: Addr | None = None
         self.psk = b""
+        self._findings: tuple[Finding, ...] = ()
 
     async def open(self) -> None:
         """Take monitor and addresses.
@@ -86,15 +105,13 @@ class Station:
             UserError: one of them is not to be had; the sentence says which.
         """
         self.psk = pairing_key(self._config.folder)
-        await self._screen.open()
+        self._findings = await take(self._screen)
         self._prefetch = Prefetch(self._images, self._screen.size)
         loop = asyncio.get_running_loop()
         try:
-            await loop.create_datagram_endpoint(
-                lambda: self._socket, local_addr=self._config.listen
-            )
+            await loop.create_datagram_endpoint(lambda: self._socket, local_addr=self._config.bind)
         except OSError as error:
-            host, port = self._config.listen
+            host, port = self._config.bind
             raise UserError(
                 f"UDP {host}:{port} cannot be used ({error.strerror}); "
                 "is another display agent running? Choose another --listen"
@@ -133,26 +150,78 @@ class Station:
         """The monitor."""
         return self._screen
 
+    @property
+    def screen_report(self) -> dict[str, Any]:
+        """Backend, size and what the screen found when it checked itself; JSON values."""
+        return as_json(self._screen, self._findings)
+
+    @property
+    def legacy(self) -> Addr | None:
+        """Where the original app is, when this station drives that."""
+        return self._config.legacy
+
     async def load(self, plan: SubsetPlan, folder: Path, told: Told) -> Session:
-        """Make *plan* the session of this station; the one before is closed, not lost."""
-        if self._prefetch is None or self._socket.transport is None:
-            raise UserError("the station is not open")
+        """Make *plan* the session of this station; the one before is closed, not lost.
+
+        Raises:
+            UserError: the folder belongs to another plan or to legacy mode.
+        """
+        prefetch, look = self._ready(), self._look(plan)
+        if (folder / JOURNAL).exists():
+            raise UserError(
+                f"session {plan.session} was begun in legacy mode; start the display agent with "
+                "--legacy-phone, or make a new session"
+            )
         await self.unload()
         session = Session(
             plan,
             folder,
             self.psk,
             screen=self._screen,
-            prefetch=self._prefetch,
+            prefetch=prefetch,
             told=told,
             peer=self._peer,
         )
-        session.shell.attach(self._socket.transport)
+        prefetch.look = look
+        self._take(session, prefetch)
+        return session
+
+    async def load_legacy(
+        self, plan: SubsetPlan, folder: Path, told: Told, settings: LegacySettings
+    ) -> LegacySession:
+        """Make *plan* the session of this station, shot through the original app.
+
+        Raises:
+            UserError: the folder belongs to another plan or to XCAP/1, or a name cannot be sent.
+        """
+        prefetch, look = self._ready(), self._look(plan)
+        subset_of(plan)  # refused before the session before is closed
+        await self.unload()
+        session = LegacySession(
+            plan, folder, settings, screen=self._screen, prefetch=prefetch, told=told
+        )
+        prefetch.look = look
+        self._take(session, prefetch)
+        return session
+
+    def _look(self, plan: SubsetPlan) -> Look:
+        """What the plan's environment asks for; raises UserError before anything is closed."""
+        return look_of(
+            plan.environment.levels, seed=int(plan.campaign_id, 16), marker=self._config.marker
+        )
+
+    def _ready(self) -> Prefetch:
+        if self._prefetch is None or self._socket.transport is None:
+            raise UserError("the station is not open")
+        return self._prefetch
+
+    def _take(self, session: Session | LegacySession, prefetch: Prefetch) -> None:
+        if self._socket.transport is not None:
+            session.shell.attach(self._socket.transport)
         self._socket.receive = session.shell.datagram_received
         self.session = session
-        for item in plan.items[:2]:
-            self._prefetch.prepare(item)
-        return session
+        for item in session.plan.items[:2]:
+            prefetch.prepare(item)
 
     async def stock(self, plan: SubsetPlan) -> None:
         """Fetch every x-ray of *plan* ahead: then the run needs nobody but the phone.
@@ -173,7 +242,8 @@ class Station:
         self._socket.receive = None
         if self.session is not None:
             session, self.session = self.session, None
-            self._peer = session.core.peer
+            if isinstance(session, Session):
+                self._peer = session.core.peer
             await session.close()
 
     async def close(self) -> None:

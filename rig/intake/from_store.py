@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,7 +65,7 @@ def take_in_session(
         NotFoundError: there is no such session.
     """
     with database.read() as connection:
-        expected, sources = _expected(connection, session)
+        expected, sources, shot = _expected(connection, session)
         received = {photo.name: photo for photo in captures.photos(connection, session)}
     folder = captures.incoming(home, session)
     done = {} if again else _verified_before(folder, expected.committed, received)
@@ -73,7 +73,7 @@ def take_in_session(
 
     def note(result: PhotoResult) -> None:
         if result.name in received:
-            database.write_now(partial(record, result=result))
+            database.write_now(partial(record, result=shot.told(result)))
 
     report = take_in(
         [file for file in files if file.name not in done],
@@ -84,10 +84,10 @@ def take_in_session(
         limits=limits,
         note=note,
     )
-    rows = sorted((*report.results, *done.values()), key=lambda row: row.name)
-    proved = {row.index for row in done.values()}
-    missing = tuple(index for index in report.missing if index not in proved)
-    return BatchReport(tuple(rows), missing)
+    rows = sorted((*map(shot.told, report.results), *done.values()), key=lambda row: row.name)
+    proved = {row.index for row in rows if row.status is Status.VERIFIED}
+    wanted = shot.indices or {index for index, _ in expected.committed}
+    return BatchReport(tuple(rows), tuple(sorted(wanted - proved)))
 
 
 def copy_in(database: Database, home: Path, session: str, files: Sequence[Path]) -> Copied:
@@ -100,7 +100,7 @@ def copy_in(database: Database, home: Path, session: str, files: Sequence[Path])
         NotFoundError: there is no such session.
     """
     with database.read() as connection:
-        expected, _ = _expected(connection, session)
+        expected, _, _ = _expected(connection, session)
     folder = captures.incoming(home, session)
     copied, present, refused = [], [], []
     for file in sorted(f for f in files if f.suffix.lower() != ".json"):
@@ -159,24 +159,72 @@ def _photos(folder: Path) -> list[Path]:
     ]
 
 
-def _expected(connection: Connection, session: str) -> tuple[ExpectedBatch, dict[int, XraySource]]:
-    """What the session committed, and the x-rays it showed."""
+@dataclass(frozen=True, slots=True)
+class _Legacy:
+    """What is special about a session through the original app; empty for others.
+
+    Attributes:
+        indices: all that must be proved: none of them is committed before.
+        suspects: by index, what disturbed the screen during the photo.
+    """
+
+    indices: frozenset[int] = frozenset()
+    suspects: Mapping[int, str] = field(default_factory=dict)
+
+    def told(self, result: PhotoResult) -> PhotoResult:
+        """*result*; a rejected photo of a disturbed screen says so."""
+        why = self.suspects.get(result.index or 0)
+        if why is None or result.status is Status.VERIFIED:
+            return result
+        return replace(result, reason=f"{result.reason} The screen was disturbed: {why}.")
+
+
+def _expected(
+    connection: Connection, session: str
+) -> tuple[ExpectedBatch, dict[int, XraySource], _Legacy]:
+    """What the session committed, the x-rays it showed, and what legacy mode adds."""
     s, c = tables.session, tables.campaign
-    query = select(s.c.first, s.c.last, c.c.catalog).join_from(s, c, s.c.campaign == c.c.id)
+    columns = (s.c.first, s.c.last, s.c.legacy, c.c.catalog)
+    query = select(*columns).join_from(s, c, s.c.campaign == c.c.id)
     row = connection.execute(query.where(s.c.id == session)).first()
     if row is None:
         raise NotFoundError(f"No session is named {session!r}.")
-    committed = {
-        (one.index, one.attempt): CommittedCapture(
-            one.index, one.attempt, one.sha256, one.name, one.size, one.t_trigger_ns or 0
-        )
-        for one in captures.committed(connection, session)
-    }
+    legacy = _legacy(connection, session, row.first, row.last) if row.legacy else _Legacy()
+    committed = (
+        _candidates(connection, session)
+        if row.legacy
+        else {
+            (one.index, one.attempt): CommittedCapture(
+                one.index, one.attempt, one.sha256, one.name, one.size, one.t_trigger_ns or 0
+            )
+            for one in captures.committed(connection, session)
+        }
+    )
     sources = {
         xray.index: XraySource(xray.file, xray.sha256)
         for xray in catalogs.xrays(connection, row.catalog, row.first, row.last)
     }
-    return ExpectedBatch(row.first, committed), sources
+    return ExpectedBatch(row.first, committed), sources, legacy
+
+
+def _legacy(connection: Connection, session: str, first: int, last: int) -> _Legacy:
+    claim = tables.claim
+    disturbed = select(claim.c.idx, claim.c.suspect).where(
+        claim.c.session == session, claim.c.suspect.is_not(None)
+    )
+    suspects = {one.idx: one.suspect for one in connection.execute(disturbed)}
+    return _Legacy(frozenset(range(first, last + 1)), suspects)
+
+
+def _candidates(connection: Connection, session: str) -> dict[tuple[int, int], CommittedCapture]:
+    """Photos of the original app: nothing is committed before the optical check has seen it."""
+    received = sorted(captures.photos(connection, session), key=lambda one: one.received_ns)
+    return {
+        (one.index, one.attempt): CommittedCapture(
+            one.index, one.attempt, one.sha256, one.name, one.size
+        )
+        for one in received
+    }
 
 
 def _verified_before(

@@ -49,6 +49,8 @@ class Status(StrEnum):
     """A photo that is already there."""
     UNREADABLE = "unreadable"
     """It cannot be opened or decoded."""
+    MISSING = "missing"
+    """There is no file of it."""
 
 
 @dataclass(frozen=True, slots=True)

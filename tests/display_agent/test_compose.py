@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from display_agent.compose import BadImage, compose, decode, notice, surface_sha
+from display_agent.compose import (
+    BadImage,
+    MarkerLabel,
+    compose,
+    decode,
+    notice,
+    surface_sha,
+)
+from display_agent.cursor import CursorSpec
+from display_agent.look import PLAIN, Look, look_of
 
 
 def _grey(width: int, height: int, value: int = 200) -> Image.Image:
@@ -146,3 +155,51 @@ def test_a_notice_is_black_with_its_text_inside_the_frame():
     assert (pixels == 0).mean() > 0.7
     assert not pixels[:, :8].any()
     assert not pixels[:, -8:].any()
+
+
+def test_a_plain_look_is_one_resampling_pasted_on_black_and_nothing_else():
+    """Byte for byte what was shown before there were looks."""
+    pixels = np.random.default_rng(4).integers(0, 256, (61, 47), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    made = compose(image, (200, 150), PLAIN, label=MarkerLabel(3))
+    expected = Image.new("L", (200, 150), 0)
+    expected.paste(image.resize((116, 150), Image.Resampling.LANCZOS), (42, 0))
+    assert made.frame.mode == "L"
+    assert made.frame.tobytes() == expected.tobytes()
+    assert (made.cursor, made.gains, made.tags, made.shrunk) == (None, (1, 1, 1), (), 1)
+
+
+def test_a_cursor_is_drawn_and_its_place_told():
+    """The frame becomes RGB; away from the cursor it is the plain one."""
+    plain = compose(_grey(40, 30, 90), (320, 240)).frame
+    made = compose(_grey(40, 30, 90), (320, 240), Look(cursor=CursorSpec("centre")))
+    assert made.cursor == (160, 120)
+    assert made.frame.mode == "RGB"
+    changed = np.argwhere((np.asarray(made.frame) != np.asarray(plain.convert("RGB"))).any(axis=2))
+    assert changed.min(axis=0).tolist() == [120, 160]
+    assert (changed.max(axis=0) - changed.min(axis=0) < 25).all()
+
+
+def test_a_moved_cursor_follows_the_index_and_stays_on_the_xray():
+    """Another x-ray, another place; the same one, the same."""
+    look = Look(cursor=CursorSpec("moved", 9))
+    places = [
+        compose(_grey(30, 30), (320, 240), look, label=MarkerLabel(i)).cursor for i in (1, 2, 1)
+    ]
+    assert places[0] == places[2] != places[1]
+    assert all(place is not None and 40 <= place[0] < 280 for place in places)
+
+
+def test_gains_tint_the_whole_frame_and_are_told():
+    """White of the x-ray becomes the white of that temperature."""
+    look = look_of({"colour_temperature": "2700K"}, seed=0)
+    made = compose(_grey(40, 30, 255), (320, 240), look)
+    assert made.gains == look.gains
+    assert made.frame.getpixel((160, 120)) == tuple(round(255 * gain) for gain in look.gains)
+
+
+@pytest.mark.parametrize("look", [Look(marker=True), Look(cursor=CursorSpec("moved"))])
+def test_a_marker_or_moved_cursor_must_know_the_xray(look):
+    """A marker that says a made-up index would be worse than none."""
+    with pytest.raises(ValueError, match="which x-ray"):
+        compose(_grey(40, 30), (640, 480), look)

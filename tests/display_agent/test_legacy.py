@@ -19,8 +19,9 @@ import structlog
 from PIL import Image
 
 from display_agent import cli
-from display_agent.legacy import LegacySession, LegacySettings, run_legacy, subset_of
+from display_agent.legacy import run_legacy
 from display_agent.legacy_options import phone_address
+from display_agent.legacy_session import LegacySession, LegacySettings, subset_of
 from rig.commands.verify import read_pairs
 from rig.errors import UserError
 from rig.planning.plan import to_json
@@ -120,7 +121,8 @@ def run(tmp_path: Path, plan: Any, app: AppOnTheAir) -> Run:
         port = app.transport.get_extra_info("sockname")[1]
         args = cli.build_parser().parse_args([
             "run", str(tmp_path / "plan.json"), "--legacy-phone", f"127.0.0.1:{port}",
-            "--journal", str(tmp_path / "j"), "--settle-ms", "0", "--size", "160x120", *words,
+            "--journal", str(tmp_path / "j"), "--settle-ms", "0",
+            "--screen", "null", "--size", "160x120", *words,
         ])  # fmt: skip
 
         def report(event: dict[str, Any]) -> None:
@@ -395,7 +397,7 @@ async def test_a_journal_of_another_plan_is_refused(
     with pytest.raises(UserError, match="another plan"):
         LegacySession(
             other, tmp_path / "j", LegacySettings(("127.0.0.1", 9)),
-            screen=None, prefetch=None, report=print,  # type: ignore[arg-type]
+            screen=None, prefetch=None, told=print,  # type: ignore[arg-type]
         )  # fmt: skip
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
+from display_agent.cursor import CursorSpec
 from display_agent.images import ImageProblem
+from display_agent.look import Look
 from display_agent.prefetch import Prefetch
 
 SIZE = (64, 48)
@@ -183,3 +185,52 @@ async def test_closing_ends_tasks_threads_and_whoever_waits(source, make_item):
         await prefetch.get(make_item(1))
     left = {t.name for t in threading.enumerate()} - before
     assert not [name for name in left if name.startswith("compose")]
+
+
+async def test_another_look_is_another_composition(prefetch, make_item):
+    """After a change of the environment nothing of the old one is shown."""
+    plain, _ = await prefetch.get(make_item(1))
+    prefetch.look = Look(gains=(1.0, 0.9, 0.8))
+    tinted, hit = await prefetch.get(make_item(1))
+    assert not hit
+    assert (plain.frame.mode, tinted.frame.mode) == ("L", "RGB")
+    prefetch.look = Look()
+    assert (await prefetch.get(make_item(1)))[1]
+
+
+async def test_a_moved_cursor_is_that_of_the_items_index(source, make_item):
+    """The same picture at two indices is two compositions then, and one without a cursor."""
+    data = source._bytes(1)
+    one, two = make_item(1, data=data), make_item(2, data=data)
+    prefetch = Prefetch(source, SIZE)
+    await prefetch.get(one)
+    assert (await prefetch.get(two))[1]
+    prefetch.look = Look(cursor=CursorSpec("moved", 3))
+    first, _ = await prefetch.get(one)
+    second, hit = await prefetch.get(two)
+    assert not hit
+    assert first.cursor != second.cursor
+    await prefetch.close()
+
+
+async def test_a_marker_is_that_of_the_attempt(source, make_item):
+    """Shown again, it says so; without a marker the attempt changes nothing."""
+    prefetch = Prefetch(source, (640, 480), Look(marker=True))
+    prefetch.prepare(make_item(1), attempt=2)
+    first, hit = await prefetch.get(make_item(1))
+    assert not hit
+    await _settled(prefetch)
+    again, hit = await prefetch.get(make_item(1), attempt=2)
+    assert hit
+    assert first.frame.tobytes() != again.frame.tobytes()
+    prefetch.look = Look()
+    await prefetch.get(make_item(1), attempt=1)
+    assert (await prefetch.get(make_item(1), attempt=2))[1]
+    await prefetch.close()
+
+
+async def test_a_screen_too_small_for_the_marker_names_the_xray(prefetch, make_item):
+    """As any x-ray that cannot be shown."""
+    prefetch.look = Look(marker=True)
+    with pytest.raises(ImageProblem, match="x-ray 1: a screen of 64x48"):
+        await prefetch.get(make_item(1))

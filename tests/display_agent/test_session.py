@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from display_agent.images import LocalImages
+from display_agent.plans import load_plan, save_plan
 from display_agent.prefetch import Prefetch
 from display_agent.screens.null import NullScreen
-from display_agent.session import Session, load_plan, save_plan, subset_of
+from display_agent.session import Session, subset_of
 from rig.errors import UserError
 from rig.planning.model import Environment
 from rig.planning.plan import PlanItem, SubsetPlan
