@@ -8,7 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rig.catalog.model import OBSERVATIONS, Xray
-from rig.planning.model import Subset
+from rig.planning.model import Environment, Subset
+
+Table = Mapping[tuple[str, str], int]
+"""(row, column) -> count."""
+WARN_AT = 0.1
+"""Cramér's V above which a label goes with a condition noticeably (Cohen's small effect)."""
 
 
 def balance(subsets: Sequence[Subset], xrays: Iterable[Xray]) -> dict[str, Any]:
@@ -17,7 +22,9 @@ def balance(subsets: Sequence[Subset], xrays: Iterable[Xray]) -> dict[str, Any]:
     Returns:
         `environments`: name -> x-rays; `levels`: factor -> level -> x-rays; `cramers_v`:
         observation -> 0 (label and environment are independent) to 1 (one tells the other; an
-        environment that goes with a label is a shortcut that a model will learn).
+        environment that goes with a label is a shortcut that a model will learn);
+        `cramers_v_factors`: observation -> factor -> the same for a single factor, corrected for
+        the size of the sample; `warnings`: sentences about what is not balanced.
     """
     environments: Counter[str] = Counter()
     levels: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -30,16 +37,64 @@ def balance(subsets: Sequence[Subset], xrays: Iterable[Xray]) -> dict[str, Any]:
             of_index[index] = subset.environment.name
     crossed: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
     for xray in xrays:
+        environment = of_index[xray.index]
         for observation, label in xray.labels.items():
-            crossed[observation][of_index[xray.index], label] += 1
+            crossed[observation][environment, label] += 1
+    by_factor = _by_factor(crossed, {one.environment.name: one.environment for one in subsets})
     return {
         "environments": dict(environments),
         "levels": {factor: dict(counts) for factor, counts in levels.items()},
         "cramers_v": {name: round(cramers_v(crossed[name]), 4) for name in OBSERVATIONS},
+        "cramers_v_factors": by_factor,
+        "warnings": _warnings(by_factor),
     }
 
 
-def cramers_v(table: Mapping[tuple[str, str], int]) -> float:
+def _by_factor(
+    crossed: Mapping[str, Table], environments: Mapping[str, Environment]
+) -> dict[str, dict[str, float]]:
+    factors = dict.fromkeys(
+        factor for environment in environments.values() for factor in environment.levels
+    )
+    found: dict[str, dict[str, float]] = {}
+    for name in OBSERVATIONS:
+        found[name] = {}
+        for factor in factors:
+            folded: Counter[tuple[str, str]] = Counter()
+            for (environment, label), count in crossed.get(name, {}).items():
+                folded[environments[environment].levels[factor], label] += count
+            found[name][factor] = round(corrected_v(folded), 4)
+    return found
+
+
+def _warnings(by_factor: Mapping[str, Mapping[str, float]]) -> list[str]:
+    return [
+        f"{name} goes with {factor} (Cramér's V {value:.2f}): a model could learn the room instead "
+        "of the finding. Import the catalog again with --order patient or --order shuffle and "
+        "another --seed."
+        for name, factors in by_factor.items()
+        for factor, value in factors.items()
+        if value > WARN_AT
+    ]
+
+
+def corrected_v(table: Table) -> float:
+    """Cramér's V without what chance alone makes of a small sample.
+
+    Source: Bergsma 2013, *A bias-correction for Cramér's V and Tschuprow's T*.
+    """
+    rows = len({row for row, _ in table})
+    columns = len({column for _, column in table})
+    total = sum(table.values())
+    if min(rows, columns) < 2 or total < 2:
+        return 0.0
+    phi2 = cramers_v(table) ** 2 * (min(rows, columns) - 1)
+    excess = max(0.0, phi2 - (rows - 1) * (columns - 1) / (total - 1))
+    fewer = min(rows - (rows - 1) ** 2 / (total - 1), columns - (columns - 1) ** 2 / (total - 1))
+    return math.sqrt(excess / (fewer - 1)) if fewer > 1 else 0.0
+
+
+def cramers_v(table: Table) -> float:
     """Cramér's V of a contingency table (row, column) -> count; 0 where it has one row or column.
 
     Source: Cramér 1946, *Mathematical Methods of Statistics*, section 21.9 (no bias correction).

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, insert, select, update
 
 from rig.capture.states import State
-from rig.planning.factors import load_environments, load_factors
+from rig.planning.layout import free_spans
 from rig.planning.model import Environment, Subset
 from rig.planning.plan import PlanItem, SubsetPlan
-from rig.planning.subsets import environments, plan_subsets, subset_count
+from rig.planning.scheme import Scheme, listed_scheme, load_scheme, make_plan, scheme_from_json
 from rig.store import catalogs, tables
 from rig.store.errors import ConflictError, NotFoundError, StoreError
 
@@ -37,8 +38,11 @@ class Campaign:
         size_max: largest subset asked for.
         settle_ms: wait between paint and photo.
         xrays: how many x-rays the plan covers.
-        subsets: the plan.
+        subsets: the plan as it stands, by index.
         created_ns: Unix time.
+        scheme: what it may be shot in; None in campaigns of the first version.
+        figures: how good the newest revision's environments are; None likewise.
+        revision_of: subset id -> the revision that planned it.
     """
 
     id: str
@@ -54,20 +58,9 @@ class Campaign:
     xrays: int
     subsets: tuple[Subset, ...]
     created_ns: int
-
-
-def choose_environments(
-    n: int, *, size_min: int, size_max: int, seed: int, file: Path | None = None
-) -> tuple[Environment, ...]:
-    """The environments of a TOML *file*, or distinct ones drawn from its (or the paper's) factors.
-
-    Raises:
-        PlanningError: the file is not usable, or the sizes make no sense.
-    """
-    if file is not None and (listed := load_environments(file)):
-        return listed
-    count = subset_count(n, size_min=size_min, size_max=size_max)
-    return environments(load_factors(file), seed, count)
+    scheme: Scheme | None
+    figures: Mapping[str, Any] | None
+    revision_of: Mapping[int, int]
 
 
 def create(
@@ -82,10 +75,26 @@ def create(
     environments_file: Path | None = None,
     size_min: int = 250,
     size_max: int = 500,
+    at_least: int = 0,
     seed: int = 0,
     settle_ms: int = 150,
 ) -> Campaign:
     """Plan and keep a campaign over all x-rays of *catalog*.
+
+    Args:
+        connection: of a write transaction.
+        new_id: 16 hex digits.
+        name: unique.
+        catalog: name of the catalog.
+        device: the phone, e.g. `nokia`.
+        now_ns: Unix time.
+        chosen: the only environments, if given.
+        environments_file: TOML with factors or environments; default: the CheXphoto paper's.
+        size_min: smallest subset wanted, x-rays.
+        size_max: largest subset.
+        at_least: subsets wanted; 0: as many as meet every pair of levels. Sizes come first.
+        seed: of the plan.
+        settle_ms: from paint to photo.
 
     Raises:
         NotFoundError: no such catalog.
@@ -102,11 +111,15 @@ def create(
     kept = catalogs.find(connection, catalog)
     if connection.scalar(select(tables.campaign.c.id).where(tables.campaign.c.name == name)):
         raise ConflictError(f"A campaign named {name} exists already; choose another name.")
-    if chosen is None:
-        chosen = choose_environments(
-            kept.count, size_min=size_min, size_max=size_max, seed=seed, file=environments_file
-        )
-    plan = plan_subsets(kept.count, chosen, size_min=size_min, size_max=size_max, seed=seed)
+    scheme = load_scheme(environments_file) if chosen is None else listed_scheme(chosen)
+    plan = make_plan(
+        [(1, kept.count)],
+        scheme,
+        size_min=size_min,
+        size_max=size_max,
+        seed=seed,
+        at_least=at_least,
+    )
     connection.execute(
         insert(tables.campaign).values(
             id=new_id,
@@ -118,26 +131,107 @@ def create(
             size_min=size_min,
             size_max=size_max,
             settle_ms=settle_ms,
-            subsets=len(plan),
+            subsets=len(plan.subsets),
             xrays=kept.count,
             created_ns=now_ns,
+            scheme=scheme.to_json(),
+            figures=plan.figures(),
         )
     )
+    _keep(connection, new_id, 1, plan.subsets)
+    return find(connection, name)
+
+
+def replan(
+    connection: Connection,
+    name: str,
+    *,
+    chosen: Sequence[Environment] | None = None,
+    environments_file: Path | None = None,
+    size_min: int | None = None,
+    size_max: int | None = None,
+    at_least: int = 0,
+    seed: int | None = None,
+) -> Campaign:
+    """Plan anew what no session was ever made for, as the next revision; the rest stays as it is.
+
+    What is not given stays as it was planned last. Numbers of subsets are never used twice.
+
+    Raises:
+        NotFoundError: no such campaign.
+        ConflictError: every subset has a session already.
+        PlanningError: no plan can be made of the sizes or environments.
+    """
+    present = find(connection, name)
+    used = set(
+        connection.scalars(
+            select(tables.session.c.subset).where(tables.session.c.campaign == present.id)
+        )
+    )
+    stays = [one for one in present.subsets if one.id in used]
+    spans = free_spans(present.xrays, stays)
+    if not spans:
+        raise ConflictError(
+            f"Every subset of {name} has a session: there is nothing left to plan anew."
+        )
+    scheme = present.scheme or load_scheme()
+    if chosen is not None:
+        scheme = listed_scheme(chosen)
+    elif environments_file is not None:
+        scheme = load_scheme(environments_file)
+    table = tables.subset
+    highest = connection.scalar(select(func.max(table.c.id)).where(table.c.campaign == present.id))
+    low = present.size_min if size_min is None else size_min
+    high = present.size_max if size_max is None else size_max
+    plan = make_plan(
+        spans,
+        scheme,
+        size_min=low,
+        size_max=high,
+        seed=present.seed if seed is None else seed,
+        at_least=at_least,
+        first_id=int(highest or 0) + 1,
+    )
+    revision = present.revision + 1
+    connection.execute(
+        update(table)
+        .where(table.c.campaign == present.id, table.c.retired.is_(None))
+        .where(table.c.id.not_in(used))
+        .values(retired=revision)
+    )
+    _keep(connection, present.id, revision, plan.subsets)
+    connection.execute(
+        update(tables.campaign)
+        .where(tables.campaign.c.id == present.id)
+        .values(
+            revision=revision,
+            seed=present.seed if seed is None else seed,
+            size_min=low,
+            size_max=high,
+            subsets=len(stays) + len(plan.subsets),
+            scheme=scheme.to_json(),
+            figures=plan.figures(),
+        )
+    )
+    return find(connection, name)
+
+
+def _keep(connection: Connection, campaign: str, revision: int, subsets: Sequence[Subset]) -> None:
     connection.execute(
         insert(tables.subset),
         [
             {
-                "campaign": new_id,
+                "campaign": campaign,
                 "id": one.id,
                 "first": one.first,
                 "last": one.last,
                 "environment": one.environment.name,
                 "levels": dict(one.environment.levels),
+                "revision": revision,
             }
-            for one in plan
+            for one in subsets
         ],
     )
-    return find(connection, name)
 
 
 def find(connection: Connection, name: str) -> Campaign:
@@ -156,12 +250,15 @@ def find(connection: Connection, name: str) -> Campaign:
     if row is None:
         known = ", ".join(connection.scalars(select(table.c.name).order_by(table.c.name)))
         raise NotFoundError(f"No campaign is named {name[:70]!r}. Known: {known or 'none yet'}.")
+    kept = _subsets(connection, row["id"])
     return Campaign(
         id=row["id"],
         name=row["name"],
         catalog=row["catalog_name"],
         catalog_id=row["catalog"],
-        subsets=_subsets(connection, row["id"]),
+        subsets=tuple(subset for subset, _ in kept),
+        scheme=None if row["scheme"] is None else scheme_from_json(row["scheme"]),
+        revision_of={subset.id: revision for subset, revision in kept},
         **{
             field: row[field]
             for field in (
@@ -173,6 +270,7 @@ def find(connection: Connection, name: str) -> Campaign:
                 "settle_ms",
                 "xrays",
                 "created_ns",
+                "figures",
             )
         },
     )
@@ -194,29 +292,39 @@ def subset_of(campaign: Campaign, subset: int) -> Subset:
     for one in campaign.subsets:
         if one.id == subset:
             return one
+    last = max(one.id for one in campaign.subsets)
     raise NotFoundError(
-        f"Campaign {campaign.name} has subsets 1 to {len(campaign.subsets)}, not {subset}."
+        f"Campaign {campaign.name} has no subset {subset} in revision {campaign.revision}; its "
+        f"numbers go from {min(one.id for one in campaign.subsets)} to {last}."
     )
 
 
 def subset_states(connection: Connection, campaign: Campaign) -> dict[int, str]:
-    """Subset id -> `planned`, `completed` once any session completed, else the newest's state."""
+    """Subset id -> `planned`, `completed` once any session completed, else the newest's state.
+
+    A completed session of legacy mode is only `claimed` until every photo of it is verified.
+    """
     table = tables.session
     found = dict.fromkeys((one.id for one in campaign.subsets), "planned")
     query = (
-        select(table.c.subset, table.c.state)
+        select(table.c.subset, table.c.state, _claimed_only(table))
         .where(table.c.campaign == campaign.id)
         .order_by(table.c.created_ns)
     )
-    for subset, state in connection.execute(query):
+    for subset, state, claimed in connection.execute(query):
         if found[subset] != State.COMPLETED:
-            found[subset] = str(state)
+            only = state == State.COMPLETED and claimed
+            found[subset] = "claimed" if only else str(state)
     return found
+
+
+def _claimed_only(table: Table) -> ColumnElement[bool]:
+    return and_(table.c.legacy, table.c.verified < table.c.last - table.c.first + 1)
 
 
 def standalone_session(campaign: Campaign, subset: int) -> str:
     """The session id of an exported plan: the same for every export of the same subset."""
-    text = f"standalone/{campaign.id}/{campaign.revision}/{subset}"
+    text = f"standalone/{campaign.id}/{campaign.revision_of.get(subset, 1)}/{subset}"
     return "s" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -261,10 +369,20 @@ def plan_of(
     )
 
 
-def _subsets(connection: Connection, campaign_id: str) -> tuple[Subset, ...]:
+def _subsets(connection: Connection, campaign_id: str) -> list[tuple[Subset, int]]:
+    """The subsets that stand, by index, each with the revision that planned it."""
     table = tables.subset
-    query = select(table).where(table.c.campaign == campaign_id).order_by(table.c.id)
-    return tuple(
-        Subset(row["id"], row["first"], row["last"], Environment(row["environment"], row["levels"]))
-        for row in connection.execute(query).mappings()
+    query = (
+        select(table)
+        .where(table.c.campaign == campaign_id, table.c.retired.is_(None))
+        .order_by(table.c.first)
     )
+    return [
+        (
+            Subset(
+                row["id"], row["first"], row["last"], Environment(row["environment"], row["levels"])
+            ),
+            row["revision"],
+        )
+        for row in connection.execute(query).mappings()
+    ]

@@ -37,8 +37,10 @@ def describe(connection: Connection, name: str) -> dict[str, Any]:
                     "levels": dict(one.environment.levels),
                 },
                 "state": states[one.id],
+                "revision": campaign.revision_of[one.id],
             }
             for one in campaign.subsets
         ],
+        "design": campaign.figures,
         "balance": balance(campaign.subsets, catalogs.xrays(connection, campaign.catalog_id)),
     }

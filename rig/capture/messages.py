@@ -55,6 +55,24 @@ class _Committed(_Indexed):
     source_sha256: Hex64 | None = None
 
 
+class _Guarantees(_Body):
+    """Legacy mode: the first event of every life of such a session."""
+
+    weaker: Annotated[list[Words], Field(max_length=20)]
+    start_number: Count | None = None
+    app: Annotated[str, Field(max_length=100)] | None = None
+
+
+class _Answered(_Indexed):
+    """Legacy mode: the app claims a photo; nothing is proved."""
+
+    name: Annotated[str, Field(min_length=1, max_length=256)]
+    earlier: Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=1000)] = []
+    by: Annotated[str, Field(pattern="^(phone|operator)$")] = "phone"
+    suspect: Words | None = None
+    rtt_ms: float | None = None
+
+
 class _Retake(_Indexed):
     why: Words
 
@@ -66,6 +84,10 @@ class _Connected(_Body):
 
 class _Why(_Body):
     why: Words = ""
+
+
+class _Paused(_Why):
+    doubt: Count | None = None
 
 
 class _Aborted(_Why):
@@ -82,7 +104,9 @@ _BODIES: dict[str, type[_Body]] = {
     "committed": _Committed,
     "retake": _Retake,
     "painted": _Indexed,
-    "paused": _Why,
+    "paused": _Paused,
+    "guarantees": _Guarantees,
+    "answered": _Answered,
     "aborted": _Aborted,
     "completed": _Completed,
 }

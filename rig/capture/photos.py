@@ -33,13 +33,19 @@ def received(
     size: int,
     now_ns: int,
     actor: str,
+    original: str | None = None,
 ) -> bool:
-    """Note that a photo arrived whole and durable; False when that very photo is known already."""
+    """Note that a photo arrived whole and durable; False when that very photo is known already.
+
+    *original*: the name that it had on the phone, when that was another.
+    """
     table = tables.photo
     query = select(table.c.sha256).where(table.c.session == session, table.c.name == name)
     if connection.scalar(query) == sha256:
         return False
-    body = {"name": name, "sha256": sha256, "size": size}
+    body: dict[str, Any] = {"name": name, "sha256": sha256, "size": size}
+    if original is not None:
+        body["original"] = original
     _record(connection, "photo_received", session, now_ns, actor, body, index, attempt)
     return True
 
@@ -75,6 +81,13 @@ def verified(
         "detail": detail,
     }
     _record(connection, "photo_verified", session, now_ns, "controller", body, index, attempt)
+
+
+def exported(
+    connection: Connection, session: str, audit: dict[str, Any], *, now_ns: int, actor: str
+) -> None:
+    """Legacy mode: note what the audit of the app's export said (`Audit.as_json`)."""
+    _record(connection, "exported", session, now_ns, actor, audit)
 
 
 def missing(connection: Connection, session: str, listed: Iterable[Listed]) -> list[str]:

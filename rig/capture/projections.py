@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from rig.capture import states
@@ -36,7 +36,8 @@ def record(connection: Connection, event: Event) -> Event:
 
 def rebuild(connection: Connection) -> int:
     """Empty the projections and make them anew from the log; returns the number of events."""
-    for table in (tables.capture, tables.photo, tables.batch, tables.job, tables.session):
+    projected = (tables.capture, tables.claim, tables.photo, tables.batch, tables.job)
+    for table in (*projected, tables.session):
         connection.execute(delete(table))
     count = 0
     for event in events.every(connection):
@@ -121,11 +122,51 @@ def _painted(_connection: Connection, _row: RowMapping, event: Event) -> Changes
     return {"painted_index": event.index}
 
 
+def _guarantees(_connection: Connection, _row: RowMapping, event: Event) -> Changes:
+    """The station drives the original app: the session is a legacy one from now on."""
+    app = {name: event.body.get(name) for name in ("app", "start_number")}
+    return {"legacy": True, "app": app}
+
+
+def _answered(connection: Connection, row: RowMapping, event: Event) -> Changes:
+    """The original app claims a photo. It counts as claimed, never as committed."""
+    table, body = tables.claim, event.body
+    key = (table.c.session == event.session) & (table.c.idx == event.index)
+    known = connection.execute(select(table.c.idx).where(key)).first()
+    values = {
+        "attempt": event.attempt,
+        "name": body["name"],
+        "earlier": body.get("earlier") or [],
+        "by": body.get("by") or "phone",
+        "suspect": body.get("suspect"),
+        "time_ns": event.time_ns,
+        "rtt_ms": body.get("rtt_ms"),
+    }
+    connection.execute(
+        upsert(table)
+        .values(session=event.session, idx=event.index, **values)
+        .on_conflict_do_update(index_elements=["session", "idx"], set_=values)
+    )
+    return {
+        "legacy": True,
+        "claimed": row["claimed"] + (known is None),
+        "last_index": event.index,
+        "rtt_ms": body.get("rtt_ms"),
+        "link": "up",
+    }
+
+
+def _link_back(_connection: Connection, _row: RowMapping, _event: Event) -> Changes:
+    return {"link": "up"}
+
+
 def _committed(connection: Connection, row: RowMapping, event: Event) -> Changes:
     table = tables.capture
     key = (table.c.session == event.session) & (table.c.idx == event.index)
     known = connection.execute(select(table).where(key)).mappings().first()
     changes: Changes = {"last_index": event.index, "rtt_ms": event.body.get("rtt_ms"), "link": "up"}
+    if row["legacy"]:
+        return changes  # only the optical check commits there
     if known and known["committed"] and known["attempt"] > (event.attempt or 0):
         return changes  # an older exposure never replaces a newer one
     values = {
@@ -191,6 +232,7 @@ def _photo_received(connection: Connection, row: RowMapping, event: Event) -> Ch
         "size": body["size"],
         "received_ns": event.time_ns,
         **dict.fromkeys(("verified", "reason", "score", "homography", "detail", "verified_ns")),
+        "released": False,
     }
     connection.execute(
         upsert(table)
@@ -203,7 +245,9 @@ def _photo_received(connection: Connection, row: RowMapping, event: Event) -> Ch
         )
         .on_conflict_do_update(index_elements=["session", "name"], set_=changes)
     )
-    return {"photos": row["photos"] + 1} if known is None else _uncount(row, known)
+    if known is None:
+        return {"photos": row["photos"] + 1}
+    return _uncount(row, known)
 
 
 def _uncount(row: RowMapping, known: RowMapping) -> Changes:
@@ -224,7 +268,39 @@ def _photo_verified(connection: Connection, row: RowMapping, event: Event) -> Ch
     connection.execute(update(table).where(key).values(**values, verified_ns=event.time_ns))
     counts = _uncount(row, known)
     counts["verified" if body["verified"] else "rejected"] += 1
-    return counts
+    return counts | (_proved(connection, event, known) if row["legacy"] else {})
+
+
+def _proved(connection: Connection, event: Event, photo: RowMapping) -> Changes:
+    """A legacy photo is a committed capture exactly as long as the optical check verified it."""
+    capture, claim = tables.capture, tables.claim
+    mine = capture.c.session == event.session
+    here = mine & (capture.c.idx == event.index)
+    if event.body["verified"]:
+        told = claim.c.session == event.session, claim.c.idx == event.index
+        claimed = connection.execute(select(claim).where(*told)).mappings().first()
+        values = {
+            "attempt": photo["attempt"],
+            "committed": True,
+            "time_ns": event.time_ns,
+            "sha256": photo["sha256"],
+            "size": photo["size"],
+            "name": photo["name"],
+            **_shutter(claimed),
+        }
+        _put_capture(connection, event, values, {"retakes": 0})
+    else:
+        connection.execute(delete(capture).where(here, capture.c.name == photo["name"]))
+    kept = select(func.count()).select_from(capture).where(mine, capture.c.committed)
+    return {"committed": connection.scalar(kept)}
+
+
+def _shutter(claimed: RowMapping | None) -> Changes:
+    """When the app was asked and when it answered, by the display's clock."""
+    if claimed is None or claimed["rtt_ms"] is None:
+        return {"t_trigger_ns": None, "t_done_ns": None if claimed is None else claimed["time_ns"]}
+    asked = claimed["time_ns"] - round(claimed["rtt_ms"] * 1e6)
+    return {"t_trigger_ns": asked, "t_done_ns": claimed["time_ns"], "rtt_ms": claimed["rtt_ms"]}
 
 
 def _manifest(connection: Connection, _row: RowMapping, event: Event) -> Changes:
@@ -244,6 +320,15 @@ def _manifest(connection: Connection, _row: RowMapping, event: Event) -> Changes
     return {}
 
 
+def _release(connection: Connection, _row: RowMapping, event: Event) -> Changes:
+    """Exactly the photos that are here now; one that arrives later needs a new permission."""
+    if event.source_seq is None:  # a station's word allows nothing
+        for table in (tables.photo, tables.batch):
+            mine = update(table).where(table.c.session == event.session)
+            connection.execute(mine.values(released=bool(event.body["allow"])))
+    return {}
+
+
 def _job(connection: Connection, event: Event) -> None:
     fields = ("kind", "state", "done", "total", "error", "result")
     values = {name: event.body.get(name) for name in fields} | {"updated_ns": event.time_ns}
@@ -258,6 +343,9 @@ _EFFECTS: dict[str, Callable[[Connection, RowMapping, Event], Changes]] = {
     states.REFUSED: _refused,
     "connected": _connected,
     "link_lost": _link_lost,
+    "link_back": _link_back,
+    "guarantees": _guarantees,
+    "answered": _answered,
     "painted": _painted,
     "committed": _committed,
     "retake": _retake,
@@ -269,4 +357,5 @@ _EFFECTS: dict[str, Callable[[Connection, RowMapping, Event], Changes]] = {
     "photo_received": _photo_received,
     "photo_verified": _photo_verified,
     "manifest": _manifest,
+    "release": _release,
 }

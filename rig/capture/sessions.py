@@ -11,8 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select
 
 from rig.capture import campaigns, projections, states, stations
+from rig.capture.campaigns import Campaign
 from rig.capture.messages import AgentEvent
 from rig.capture.states import ALLOWED, BUSY, RECOVERED, Request, State
+from rig.planning.constraints import stations_for
+from rig.planning.model import Subset
 from rig.store import tables
 from rig.store.errors import ConflictError, NotFoundError
 from rig.store.events import Event
@@ -53,6 +56,9 @@ class Session:
     paused: dict[str, Any] | None
     abort: dict[str, Any] | None
     chain: str | None
+    legacy: bool
+    claimed: int
+    app: dict[str, Any] | None
 
     @property
     def total(self) -> int:
@@ -85,10 +91,13 @@ def create(
 
     Raises:
         NotFoundError: no such campaign, subset or station.
+        ConflictError: the subset is being shot elsewhere, or this station cannot set its levels.
     """
     kept = campaigns.find(connection, campaign)
     one = campaigns.subset_of(kept, subset)
     stations.find(connection, station)
+    _subset_is_free(connection, kept.id, one.id)
+    _station_is_able(kept, one, station)
     body = {
         "campaign": kept.id,
         "campaign_name": kept.name,
@@ -131,6 +140,7 @@ def request(
     now_ns: int,
     *,
     abort_id: str | None = None,
+    answer: str | None = None,
 ) -> Session:
     """Note that a person asked for *wanted*; the station confirms it later by an event.
 
@@ -146,8 +156,13 @@ def request(
         raise ConflictError(f"An abort of session {session} is asked for and not confirmed yet.")
     if wanted is Request.START and present.started_ns is not None:
         raise ConflictError(f"Session {session} was started before; resume it instead.")
-    if wanted in {Request.START, Request.RESUME, Request.REARM}:
+    if wanted is Request.RESOLVE and not present.legacy:
+        raise ConflictError(
+            f"Session {session} does not run in legacy mode: there is nothing to resolve."
+        )
+    if wanted in {Request.START, Request.RESUME, Request.REARM, Request.RESOLVE}:
         _station_is_free(connection, present)
+        _subset_is_free(connection, present.campaign, present.subset, but=session)
     body: dict[str, Any] = {"do": wanted}
     if wanted is Request.REARM:
         latched = (present.abort or {}).get("abort_id")
@@ -157,6 +172,8 @@ def request(
                 "re-arm with the number that is shown."
             )
         body["abort_id"] = abort_id
+    if wanted is Request.RESOLVE:
+        body["answer"] = answer
     _record(connection, states.REQUESTED, session, now_ns, "operator", body)
     return find(connection, session)
 
@@ -239,21 +256,47 @@ def unanswered(connection: Connection, station: str) -> list[Session]:
 
 
 def progress(connection: Connection, session: Session) -> Progress:
-    """The median interval of the newest captures, and what it means for the rest."""
-    table = tables.capture
-    query = (
-        select(table.c.time_ns)
-        .where(table.c.session == session.id, table.c.committed)
-        .order_by(table.c.time_ns.desc())
-        .limit(RATE_OVER)
-    )
-    times = list(connection.scalars(query))
+    """The median interval of the newest captures or claims, and what it means for the rest."""
+    captured, claimed = tables.capture, tables.claim
+    table = claimed if session.legacy else captured
+    query = select(table.c.time_ns).where(table.c.session == session.id)
+    if not session.legacy:
+        query = query.where(captured.c.committed)
+    times = list(connection.scalars(query.order_by(table.c.time_ns.desc()).limit(RATE_OVER)))
     if len(times) < 2:
         return Progress(None, None)
     interval = statistics.median(
         (later - earlier) / 1e9 for later, earlier in itertools.pairwise(times)
     )
-    return Progress(interval, interval * (session.total - session.committed))
+    done = session.claimed if session.legacy else session.committed
+    return Progress(interval, interval * (session.total - done))
+
+
+def _subset_is_free(connection: Connection, campaign: str, subset: int, but: str = "") -> None:
+    """No photo is taken twice: two stations never shoot one subset at a time."""
+    table = tables.session
+    query = select(table.c.id, table.c.station).where(
+        table.c.campaign == campaign, table.c.subset == subset, table.c.state.in_(BUSY)
+    )
+    query = query.where(table.c.id != but)
+    if (other := connection.execute(query.limit(1)).first()) is not None:
+        raise ConflictError(
+            f"Subset {subset} is being shot by session {other.id} on station {other.station}: "
+            "finish or abort that one first."
+        )
+
+
+def _station_is_able(campaign: Campaign, subset: Subset, station: str) -> None:
+    constraints = campaign.scheme.constraints if campaign.scheme else ()
+    able = stations_for(constraints, subset.environment.levels)
+    if able is not None and station not in able:
+        why = "; ".join(
+            one.why
+            for one in constraints
+            if one.stations and one.applies(subset.environment.levels)
+        )
+        where = ", ".join(sorted(able)) or "no station at all"
+        raise ConflictError(f"Subset {subset.id} can be shot on {where}, not on {station}: {why}.")
 
 
 def _station_is_free(connection: Connection, wanted: Session) -> None:

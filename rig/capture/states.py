@@ -32,6 +32,8 @@ class Request(StrEnum):
     RESUME = "resume"
     ABORT = "abort"
     REARM = "rearm"
+    RESOLVE = "resolve"
+    """Legacy mode: what the original app's log says of the request in doubt."""
 
 
 REQUESTED = "requested"
@@ -78,6 +80,7 @@ ALLOWED: Mapping[Request, frozenset[State]] = MappingProxyType(
         Request.RESUME: frozenset({_S.PAUSED, _S.INTERRUPTED}),
         Request.ABORT: frozenset({_S.LOADING, _S.RUNNING, _S.PAUSING, _S.PAUSED, _S.INTERRUPTED}),
         Request.REARM: frozenset({_S.ABORTED}),
+        Request.RESOLVE: frozenset({_S.PAUSED}),
     }
 )
 """The states in which a request makes sense."""

@@ -62,6 +62,9 @@ class Link:
     screen: Message = field(default_factory=dict)
     frames: str | None = None
     pairing: str | None = None
+    legacy: bool = False  # its phone runs the original app
+    called: str = ""  # base URL by which it called the controller
+    peer: str | None = None  # its address
     status: Message | None = None
     outbox: asyncio.Queue[Message | None] = field(default_factory=lambda: asyncio.Queue(256))
     replies: dict[int, asyncio.Future[Message]] = field(default_factory=dict)
@@ -164,6 +167,7 @@ class Hub:
             "screen": link.screen,
             "frames": link.frames,
             "paired": link.pairing is not None,
+            "legacy": link.legacy,
             "status": link.status,
         }
 

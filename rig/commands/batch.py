@@ -1,4 +1,4 @@
-"""`rig batch`: photos that came by cable or card."""
+"""`rig batch`: photos that came by cable or card, and when the phone may delete its own."""
 
 from __future__ import annotations
 
@@ -19,21 +19,28 @@ from rig.settings import add_home, home_of
 if TYPE_CHECKING:
     from rig.intake.batch import BatchReport
     from rig.intake.from_store import Copied
+    from rig.intake.legacy_store import Exported
     from rig.store.database import Database
 
 _EPILOG = """\
-example:
+examples:
   rig batch import s0123456789abcdef /media/card/DCIM --workers 4
+  rig batch release s0123456789abcdef          the phone may delete what lies here whole
+  rig batch release s0123456789abcdef --no     it may not
 
-Copies the session's committed photos (and their .json sidecars) out of DIR and its folders, then
-verifies them by their pixels. Files of other sessions stay where they are and are listed. Run it
-again to go on after an interruption. Exit status: 0 every committed photo is verified, 1 some are
-missing or rejected (they are listed: shoot them again), 2 bad input.
+import copies the session's committed photos (and their .json sidecars) out of DIR and its folders,
+then verifies them by their pixels. Files of other sessions stay where they are and are listed. Run
+it again to go on after an interruption. Exit status: 0 every committed photo is verified, 1 some
+are missing or rejected (they are listed: shoot them again), 2 bad input.
+For a session in legacy mode DIR is the copy of the phone's CheXpeditor folder: it is audited, and a
+photo counts only when the optical check has verified it; nothing switches that off.
+
+release reads every file of the batch again; unless all have arrived it changes nothing (exit 2).
 """
 
 
 def register(parser: argparse.ArgumentParser) -> None:
-    """Add the sub-command `import`."""
+    """Add the sub-commands."""
     parser.epilog = _EPILOG
     sub = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     one = sub.add_parser("import", help="copy photos of a session from a folder and verify them")
@@ -43,11 +50,18 @@ def register(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--json", action="store_true", help="one JSON object on standard output")
     add_home(one)
     one.set_defaults(run=run_import)
+    let = sub.add_parser("release", help="allow that the phone deletes the photos of a session")
+    let.add_argument("session", metavar="SESSION", help="session id, s and 16 hex digits")
+    let.add_argument("--no", action="store_true", help="do not allow it any more")
+    let.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    add_home(let)
+    let.set_defaults(run=run_release)
 
 
 def run_import(args: argparse.Namespace) -> int:
     """Copy, record what arrived, verify; 0 when nothing is missing."""
     from rig.intake.from_store import copy_in
+    from rig.intake.legacy_store import copy_export, is_legacy
     from rig.store.database import Database
     from rig.synthesis.pool import make_pool
 
@@ -58,10 +72,14 @@ def run_import(args: argparse.Namespace) -> int:
     home = home_of(args)
     if not (home / "rig.db").is_file():
         raise UserError(f"{home} holds no rig.db; name the controller's home with --home.")
-    files = [file for file in args.dir.rglob("*") if file.is_file()]
     with ExitStack() as stack:
         database = stack.enter_context(Database.open(home / "rig.db"))
-        found = copy_in(database, home, args.session, files)
+        found: Copied | Exported
+        if database.query(lambda connection: is_legacy(connection, args.session)):
+            found = copy_export(database, home, args.session, args.dir)
+        else:
+            files = [file for file in args.dir.rglob("*") if file.is_file()]
+            found = copy_in(database, home, args.session, files)
         _note_received(database, args.session, found)
         pool = None
         if args.workers > 1:
@@ -71,6 +89,33 @@ def run_import(args: argparse.Namespace) -> int:
         report = take_in(database, home, args.session, executor=pool, progress=advance)
     print(json.dumps(as_json(args.session, found, report)) if args.json else _text(found, report))
     return 0 if report.well else 1
+
+
+def run_release(args: argparse.Namespace) -> int:
+    """Allow (or not) that the phone deletes what lies here whole."""
+    from rig.store.database import Database
+    from rig.web.release import set_release
+
+    home = home_of(args)
+    if not (home / "rig.db").is_file():
+        raise UserError(f"{home} holds no rig.db; name the controller's home with --home.")
+    with Database.open(home / "rig.db") as database:
+        found = set_release(
+            database,
+            home,
+            args.session,
+            allow=not args.no,
+            now_ns=time.time_ns(),
+            actor="command",
+        )
+    told = {"session": args.session, "allowed": found.allowed, "photos": len(found.photos)}
+    if args.json:
+        print(json.dumps(told))
+    elif found.allowed:
+        print(f"The phone may delete {len(found.photos)} photos of session {args.session}.")
+    else:
+        print(f"The phone keeps all its photos of session {args.session}.")
+    return 0
 
 
 def take_in(
@@ -99,8 +144,16 @@ def take_in(
     )
 
 
-def _note_received(database: Database, session: str, found: Copied) -> None:
+def _note_received(database: Database, session: str, found: Copied | Exported) -> None:
     from rig.capture import photos
+    from rig.intake.legacy_store import Exported
+
+    originals = found.originals if isinstance(found, Exported) else {}
+    if isinstance(found, Exported):
+        audit = found.audit.as_json()
+        database.write_now(
+            lambda c: photos.exported(c, session, audit, now_ns=time.time_ns(), actor="command")
+        )
 
     # Those already there too: an earlier run may have stopped between copying and noting.
     for one in (*found.copied, *found.present):
@@ -114,16 +167,18 @@ def _note_received(database: Database, session: str, found: Copied) -> None:
             size=one.size,
             now_ns=time.time_ns(),
             actor="command",
+            original=originals.get(one.name),
         )
         database.write_now(note)
 
 
-def as_json(session: str, found: Copied, report: BatchReport) -> dict[str, Any]:
+def as_json(session: str, found: Copied | Exported, report: BatchReport) -> dict[str, Any]:
     """The JSON object of an import: counts, gaps, and every file that is not verified."""
+    from rig.intake.legacy_store import Exported
     from rig.intake.match import Status
 
     rows = [*found.refused, *(r for r in report.results if r.status is not Status.VERIFIED)]
-    return {
+    told = {
         "session": session,
         "copied": len(found.copied),
         "present": len(found.present),
@@ -134,9 +189,12 @@ def as_json(session: str, found: Copied, report: BatchReport) -> dict[str, Any]:
             for r in rows
         ],
     }
+    if isinstance(found, Exported):
+        told["suspects"] = found.audit.as_json()["suspects"]
+    return told
 
 
-def _text(found: Copied, report: BatchReport) -> str:
+def _text(found: Copied | Exported, report: BatchReport) -> str:
     told = as_json("", found, report)
     counts = f"{told['copied']} photos copied, {told['present']} were here already"
     lines = [f"{counts}, {told['verified']} verified."]

@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   rig campaign create nokia10k --catalog chexpert --device nokia
   rig campaign create small --catalog chexpert --device iphone --subset-size 20-40 \\
       --environments rooms.toml --seed 7
+  rig campaign replan nokia10k --environments rooms.toml    what was shot stays as it is
   rig campaign show nokia10k --json
 """
 
@@ -33,12 +34,25 @@ def register(parser: argparse.ArgumentParser) -> None:
     new.add_argument("--catalog", required=True)
     new.add_argument("--device", required=True, help="the phone, e.g. nokia")
     new.add_argument("--subset-size", default="250-500", metavar="MIN-MAX", help="(%(default)s)")
-    new.add_argument("--environments", type=Path, metavar="FILE", help="factors or environments")
+    new.add_argument("--at-least", type=int, default=0, metavar="N",
+                     help="subsets (default: enough to meet every pair of levels)")  # fmt: skip
+    new.add_argument(
+        "--environments",
+        type=Path,
+        metavar="FILE",
+        help="factors, constraints or environments (default: the CheXphoto paper's)",
+    )
     new.add_argument("--seed", type=int, default=0)
     new.add_argument("--settle-ms", type=int, default=150, help="from paint to photo (%(default)s)")
+    again = sub.add_parser("replan", help="plan anew what no session was made for")
+    again.add_argument("name", metavar="NAME")
+    again.add_argument("--subset-size", metavar="MIN-MAX", help="(as before)")
+    again.add_argument("--at-least", type=int, default=0, metavar="N", help="subsets")
+    again.add_argument("--environments", type=Path, metavar="FILE", help="(as before)")
+    again.add_argument("--seed", type=int, help="(as before)")
     show = sub.add_parser("show", help="subsets, states and balance")
     show.add_argument("name", metavar="NAME")
-    for one, run in ((new, run_create), (show, run_show)):
+    for one, run in ((new, run_create), (again, run_replan), (show, run_show)):
         add_home(one)
         one.add_argument("--json", action="store_true", help="one JSON object on standard output")
         one.set_defaults(run=run)
@@ -79,11 +93,50 @@ def run_create(args: argparse.Namespace) -> int:
             environments_file=args.environments,
             size_min=size_min,
             size_max=size_max,
+            at_least=at_least(args),
             seed=args.seed,
             settle_ms=args.settle_ms,
         )
         body = {"name": made.name, "subsets": len(made.subsets)}
         projections.record(connection, Event("campaign_created", now, now, "command", body=body))
+
+    with Database.open(home_of(args) / "rig.db") as database:
+        database.write_now(write)
+    return run_show(args)
+
+
+def at_least(args: argparse.Namespace) -> int:
+    """The number of subsets asked for.
+
+    Raises:
+        UserError: it is negative.
+    """
+    if args.at_least < 0:
+        raise UserError(f"--at-least must be 0 or more, not {args.at_least}.")
+    return int(args.at_least)
+
+
+def run_replan(args: argparse.Namespace) -> int:
+    """Plan the rest anew."""
+    from rig.capture import campaigns, projections
+    from rig.store.database import Database
+    from rig.store.events import Event
+
+    size_min, size_max = sizes(args.subset_size) if args.subset_size else (None, None)
+    now = time.time_ns()
+
+    def write(connection: Connection) -> None:
+        made = campaigns.replan(
+            connection,
+            args.name,
+            environments_file=args.environments,
+            size_min=size_min,
+            size_max=size_max,
+            at_least=at_least(args),
+            seed=args.seed,
+        )
+        body = {"name": made.name, "revision": made.revision, "subsets": len(made.subsets)}
+        projections.record(connection, Event("campaign_replanned", now, now, "command", body=body))
 
     with Database.open(home_of(args) / "rig.db") as database:
         database.write_now(write)
@@ -111,6 +164,25 @@ def _print(shown: dict[str, Any]) -> None:
     )
     for one in shown["subsets"]:
         span = f"{one['first']}-{one['last']}"
-        print(f"  {one['id']:4}  {span:>13}  {one['state']:12} {one['environment']['name']}")
+        levels = " ".join(one["environment"]["levels"].values())
+        print(
+            f"  {one['id']:4}  {span:>13}  {one['state']:12} {one['environment']['name']}  {levels}"
+        )
+    print(_designed(shown["design"]))
     worst = max(shown["balance"]["cramers_v"].items(), key=lambda item: item[1])
     print(f"label and environment: Cramér's V at most {worst[1]:.3f} ({worst[0]})")
+    for warning in shown["balance"]["warnings"]:
+        print(f"WARNING  {warning}")
+
+
+def _designed(figures: dict[str, Any] | None) -> str:
+    if figures is None:
+        return "design: not recorded (planned by an older version)"
+    missing, possible = len(figures["pairs_missing"]), figures["pairs_possible"]
+    met = f"{possible - missing} of {possible} pairs of levels met; " if possible else ""
+    return (
+        f"design: {figures['environments']} environments; {met}changes take "
+        f"{figures['change_minutes']:.0f} min (no order takes less than "
+        f"{figures['change_minutes_bound']:.0f}, an unordered plan "
+        f"{figures['change_minutes_unordered']:.0f})"
+    )

@@ -10,7 +10,7 @@ import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from rig.errors import UserError
 from rig.settings import add_home, home_of
@@ -86,7 +86,8 @@ def serve(args: argparse.Namespace, intake: IntakeJobs) -> int:
             home, token=args.token, public_url=args.public_url, on_batch=intake.submit
         )
         intake.go_on(rig)
-        names = (args.host, socket.gethostname(), *args.trusted_host)
+        public = urlsplit(args.public_url or "").hostname
+        names = (args.host, socket.gethostname(), *args.trusted_host, *([public] if public else ()))
         server = make_server(
             create_app(rig, trusted_hosts=names),
             rig,

@@ -119,9 +119,13 @@ def _collect(
     environment = Environment(subset["environment"], subset["levels"])
     received = {(p.index, p.name): p for p in captures.photos(connection, session["id"])}
     folder = captures.incoming(home, session["id"])
+    if session["legacy"]:  # what the optical check has not verified was never committed
+        for back in received.values():
+            reasons[back.index] = back.reason or "The photo was not verified yet."
     for one in captures.committed(connection, session["id"]):
         photo = received.get((one.index, one.name))
-        if (reason := _unusable(one, photo)) is not None or photo is None:
+        reason = _unusable(one, photo, legacy=session["legacy"])
+        if reason is not None or photo is None:
             reasons[one.index] = reason or "The photo has not come back."
             continue
         photos[one.index] = CapturedPhoto(
@@ -139,7 +143,7 @@ def _collect(
         )
 
 
-def _unusable(one: Committed, photo: Photo | None) -> str | None:
+def _unusable(one: Committed, photo: Photo | None, *, legacy: bool) -> str | None:
     """Why a committed capture gives no photo, or None."""
     if photo is None:
         return "The photo has not come back."
@@ -149,4 +153,6 @@ def _unusable(one: Committed, photo: Photo | None) -> str | None:
         return "The photo was not verified yet."
     if not photo.verified:
         return photo.reason or "The photo was rejected."
+    if legacy and photo.homography is None:
+        return "The photo was shot in legacy mode and has no optical check on record."
     return None

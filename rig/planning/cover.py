@@ -60,7 +60,7 @@ def cover(
     if completion(named, constraints, {}) is None:
         raise PlanningError("The constraints exclude each other: no combination of levels is left.")
     wanted = _possible_pairs(factors, constraints)
-    rows = _most_pairs(_pairwise(factors, constraints, wanted, seed), count, wanted)
+    rows = _most_pairs(pairwise_rows(factors, constraints, seed), count, wanted)
     if len(rows) < count:
         rows += _fill(factors, constraints, rows, count - len(rows), seed)
     names = [factor.name for factor in factors]
@@ -83,9 +83,10 @@ def _pairs(names: Sequence[str], row: Row) -> Iterator[Pair]:
     return itertools.combinations(zip(names, row, strict=True), 2)
 
 
-def _pairwise(
-    factors: Sequence[Factor], constraints: Sequence[Constraint], wanted: list[Pair], seed: int
+def pairwise_rows(
+    factors: Sequence[Factor], constraints: Sequence[Constraint], seed: int
 ) -> list[Row]:
+    """A few rows that meet every pair of levels that can be met; the same for the same seed."""
     names = [factor.name for factor in factors]
     if len(factors) == 1:
         return [(level,) for level in _shuffled(factors[0].levels, seed)]
@@ -98,14 +99,13 @@ def _pairwise(
     # The library gives up a pair when its greedy choice runs into a constraint: we do not.
     met = {pair for row in rows for pair in _pairs(names, row)}
     named = list(zip(names, columns, strict=True))
-    for pair in wanted:
+    for pair in _possible_pairs(factors, constraints):
         if pair not in met:
             levels = completion(named, constraints, dict(pair))
             if levels is not None:
                 rows.append(tuple(levels[name] for name in names))
                 met.update(_pairs(names, rows[-1]))
-    names_seen = dict.fromkeys(rows)
-    return list(names_seen)
+    return list(dict.fromkeys(rows))
 
 
 def _most_pairs(rows: list[Row], count: int, wanted: list[Pair]) -> list[Row]:

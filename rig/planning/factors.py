@@ -85,7 +85,7 @@ def load_factors(toml: Path | None = None) -> tuple[Factor, ...]:
         return _factors(_parse(text, "paper.toml"), "paper.toml")
     file = _read(toml)
     factors = _factors(file, toml.name)
-    return factors or _factors_of(_environments(file, (), toml.name))
+    return factors or factors_of(_environments(file, (), toml.name))
 
 
 def load_constraints(toml: Path | None = None) -> tuple[Constraint, ...]:
@@ -99,7 +99,7 @@ def load_constraints(toml: Path | None = None) -> tuple[Constraint, ...]:
         file, name = _parse(text, "paper.toml"), "paper.toml"
     else:
         file, name = _read(toml), toml.name
-    factors = _factors(file, name) or _factors_of(_environments(file, (), name))
+    factors = _factors(file, name) or factors_of(_environments(file, (), name))
     return _constraints(file, factors, name)
 
 
@@ -205,8 +205,8 @@ def _environments(file: _File, factors: Sequence[Factor], name: str) -> tuple[En
     return tuple(found)
 
 
-def _factors_of(environments: Sequence[Environment]) -> tuple[Factor, ...]:
-    """The factors that occur, levels in order of appearance."""
+def factors_of(environments: Sequence[Environment]) -> tuple[Factor, ...]:
+    """The factors that occur in *environments*, levels in order of appearance; a minute each."""
     return tuple(
         Factor(name, tuple(dict.fromkeys(e.levels[name] for e in environments)))
         for name in environments[0].levels

@@ -96,6 +96,7 @@ class Batch:
         complete: nothing is missing.
         updated_ns: Unix time.
         completed_ns: Unix time, or None.
+        released: an operator allowed that its photos are deleted on the phone.
     """
 
     session: str
@@ -105,6 +106,7 @@ class Batch:
     complete: bool
     updated_ns: int
     completed_ns: int | None
+    released: bool = False
 
 
 _same_session = photo.c.session == batch.c.session

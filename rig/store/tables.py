@@ -73,6 +73,8 @@ campaign = Table(
     Column("subsets", Integer, nullable=False),
     Column("xrays", Integer, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
+    Column("scheme", JSON(none_as_null=True)),  # factors, constraints, listed environments
+    Column("figures", JSON(none_as_null=True)),  # of the newest revision's design
 )
 
 subset = Table(
@@ -84,6 +86,8 @@ subset = Table(
     Column("last", Integer, nullable=False),
     Column("environment", String, nullable=False),
     Column("levels", JSON, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="1"),  # that planned it
+    Column("retired", Integer),  # revision that replaced it; null: it stands
     sqlite_with_rowid=False,
 )
 
@@ -93,6 +97,7 @@ station = Table(
     Column("name", String, primary_key=True),
     Column("token_sha256", String, nullable=False, unique=True),
     Column("created_ns", BigInteger, nullable=False),
+    Column("phone_generation", Integer, nullable=False, server_default="0"),  # of its phone's token
 )
 
 event = Table(
@@ -145,6 +150,9 @@ session = Table(
     Column("paused", JSON(none_as_null=True)),  # code, why
     Column("abort", JSON(none_as_null=True)),  # abort_id, code, why, expected, got, by
     Column("chain", String),
+    Column("legacy", Boolean, nullable=False, server_default="0"),  # shot through the original app
+    Column("claimed", Integer, nullable=False, server_default="0"),
+    Column("app", JSON(none_as_null=True)),  # legacy: address, start_number
     ForeignKeyConstraint(["campaign", "subset"], ["subset.campaign", "subset.id"]),
     Index("ix_session_campaign_subset", "campaign", "subset"),
     Index("ix_session_station_state", "station", "state"),
@@ -189,7 +197,23 @@ photo = Table(
     Column("homography", JSON(none_as_null=True)),
     Column("detail", JSON(none_as_null=True)),
     Column("verified_ns", BigInteger),
+    Column("released", Boolean, nullable=False, server_default="0"),  # may be deleted on the phone
     Index("ix_photo_session_idx_attempt", "session", "idx", "attempt"),
+    sqlite_with_rowid=False,
+)
+
+claim = Table(
+    "claim",  # what the original app says it has: nothing of it is proved
+    metadata,
+    Column("session", String, ForeignKey("session.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("name", String, nullable=False),  # that the app was asked to save it under
+    Column("earlier", JSON, nullable=False),  # other names that were asked for
+    Column("by", String, nullable=False),  # "phone" or "operator"
+    Column("suspect", String),  # what disturbed the screen meanwhile
+    Column("time_ns", BigInteger, nullable=False),
+    Column("rtt_ms", Float),
     sqlite_with_rowid=False,
 )
 
@@ -203,6 +227,7 @@ batch = Table(
     Column("complete", Boolean, nullable=False),
     Column("updated_ns", BigInteger, nullable=False),
     Column("completed_ns", BigInteger),
+    Column("released", Boolean, nullable=False, server_default="0"),
 )
 
 job = Table(

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
 from rig import __version__
-from rig.web import pages, problems
+from rig.web import pages, phone_pages, problems
 from rig.web.api import (
     access,
     agent,
@@ -20,7 +20,9 @@ from rig.web.api import (
     events,
     images,
     jobs,
+    phone,
     photos,
+    release,
     sessions,
     stations,
 )
@@ -33,6 +35,7 @@ from rig.web.middleware import (
     SecurityHeaders,
     TrustedHosts,
 )
+from rig.web.pairing import TryLog
 from rig.web.receive import MAX_PHOTO, Turns
 
 BODY_LIMIT = 8 * 1024 * 1024
@@ -70,6 +73,7 @@ def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastA
     )
     app.state.rig = rig
     app.state.turns = Turns()
+    app.state.tries = TryLog()
     problems.install(app)
     for part in (
         catalogs,
@@ -77,12 +81,15 @@ def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastA
         stations,
         sessions,
         photos,
+        release,
+        phone,
         images,
         events,
         jobs,
         access,
         agent,
         pages,
+        phone_pages,
     ):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

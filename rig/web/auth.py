@@ -14,7 +14,7 @@ from http.cookies import CookieError, SimpleCookie
 from sqlalchemy import Connection
 from starlette.datastructures import Headers
 
-from rig.capture import stations
+from rig.capture import pairings, stations
 from rig.store.database import Database
 
 COOKIE_SECONDS = 7 * 24 * 3600
@@ -65,8 +65,14 @@ class Auth:
         self._links: dict[str, float] = {}
 
     def phone_token(self, station: str) -> str:
-        """The bearer token of *station*'s phone; always the same."""
-        return self._derive(f"phone:{station}")
+        """The bearer token of *station*'s phone: the same until it is unpaired. Reads the store."""
+        return self._phone_token(
+            station, self._database.query(lambda c: pairings.generation(c, station))
+        )
+
+    def code_key(self) -> bytes:
+        """The key that pairing codes are hashed with."""
+        return self._derive("pairing codes").encode()
 
     def new_link(self) -> str:
         """A token that signs in one browser once, within `LINK_SECONDS`."""
@@ -105,10 +111,15 @@ class Auth:
     def _agent(self, connection: Connection, token: str) -> Principal | None:
         if (station := stations.by_token(connection, token)) is not None:
             return Principal(Role.STATION, station)
-        for name in stations.names(connection):
-            if hmac.compare_digest(self.phone_token(name).encode(), token.encode()):
+        for name, generation in pairings.generations(connection).items():
+            good = self._phone_token(name, generation)
+            if hmac.compare_digest(good.encode(), token.encode()):
                 return Principal(Role.PHONE, name)
         return None
+
+    def _phone_token(self, station: str, generation: int) -> str:
+        # No station's name holds a colon: no two of these are alike.
+        return self._derive(f"phone:{station}" + (f":{generation}" if generation else ""))
 
     def _good_cookie(self, value: str) -> bool:
         until, _, mac = value.partition(".")

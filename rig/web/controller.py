@@ -14,12 +14,15 @@ from typing import Any
 import structlog
 
 from rig.capture import sessions
-from rig.capture.stations import Hub
+from rig.capture.stations import Hub, Link
 from rig.store.database import Database
 from rig.web import jobs
 from rig.web.auth import Auth
 from rig.web.feed import Feed
 from rig.web.jobs import JobRunner
+from rig.web.pairing_codes import Codes
+from rig.web.phone_app import BuildError, PhoneApp, installed_app
+from rig.web.phones import Phones
 
 log = structlog.get_logger("rig.web")
 
@@ -45,6 +48,10 @@ class Controller:
         clock_ns: Unix time, nanoseconds.
         public_url: address that phones reach this controller by; None: as their agent calls it.
         on_batch: called when all photos of a session have arrived.
+        codes: with which phones are paired.
+        phones: what the phones said last.
+        phone_app: the phone agent as it is served; None when it is not installed here.
+        listening: address and port of the socket, once there is one.
     """
 
     home: Path
@@ -52,6 +59,10 @@ class Controller:
     auth: Auth
     hub: Hub
     jobs: JobRunner
+    codes: Codes
+    phones: Phones
+    phone_app: PhoneApp | None = None
+    listening: tuple[str, int] = ("127.0.0.1", 0)
     clock_ns: Callable[[], int] = time.time_ns
     public_url: str | None = None
     on_batch: OnBatch = _nothing
@@ -81,11 +92,15 @@ class Controller:
         database.write_now(lambda c: jobs.recover(c, now))
         if recovered:
             log.info("interrupted sessions", sessions=recovered)
+        auth = Auth(read_secret(home), database, time.time, token)
         return cls(
             home=home,
             database=database,
-            auth=Auth(read_secret(home), database, time.time, token),
+            auth=auth,
             hub=Hub(time.monotonic),
+            codes=Codes(auth.code_key(), secrets.token_bytes),
+            phones=Phones(time.monotonic),
+            phone_app=_phone_app(),
             jobs=JobRunner(database, time.time_ns),
             public_url=public_url,
             on_batch=on_batch,
@@ -100,6 +115,12 @@ class Controller:
                 loop.call_soon_threadsafe(self.feed.notify)
 
         self.database.on_commit(wake)
+
+    async def welcome(self, link: Link) -> dict[str, Any]:
+        """The message that tells *link*'s display agent what its phone is to be given."""
+        token = await asyncio.to_thread(self.auth.phone_token, link.station)
+        phone = {"url": link.called, "token": token}
+        return {"type": "welcome", "station": link.station, "phone": phone}
 
     def hand_on(self, session: str) -> None:
         """Photos or events of *session* have arrived: intake begins if now everything is here.
@@ -130,6 +151,15 @@ class Controller:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task failed", task=task.get_name(), exc_info=error)
+
+
+def _phone_app() -> PhoneApp | None:
+    try:
+        return installed_app()
+    except (BuildError, OSError) as error:
+        # Everything but pairing by the one line works without it.
+        log.warning("no phone agent to serve", why=str(error))
+        return None
 
 
 def read_secret(home: Path) -> bytes:

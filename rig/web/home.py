@@ -13,6 +13,7 @@ from rig.capture.campaigns import Campaign
 from rig.capture.sessions import Session
 from rig.capture.states import State
 from rig.capture.stations import Hub
+from rig.protocol.legacy import WEAKER_DISPLAY
 from rig.store import catalogs
 from rig.web import jobs
 from rig.web.jobs import JobState
@@ -47,7 +48,17 @@ def home_view(connection: Connection, hub: Hub) -> dict[str, Any]:
         "open": [one for one in shown if one["session"].state is not State.COMPLETED],
         "done": [one for one in shown if one["session"].state is State.COMPLETED][:20],
         "jobs": jobs.latest(connection, 5),
+        "legacy": _legacy(every, posts),
     }
+
+
+def _legacy(every: list[Session], posts: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """What the home page says of legacy mode; None when nothing is shot or waits in it."""
+    stations_ = [one["name"] for one in posts if one.get("legacy")]
+    sessions_ = [one for one in every if one.legacy and one.verified < one.total]
+    if not stations_ and not sessions_:
+        return None
+    return {"weaker": list(WEAKER_DISPLAY), "stations": stations_, "sessions": sessions_[:20]}
 
 
 def _needs(
@@ -69,6 +80,8 @@ def _needs(
 
 def _waits(session: Session, hub: Hub) -> bool:
     if session.state is State.COMPLETED:
+        if session.legacy:
+            return session.verified < session.total
         return session.rejected > 0 or session.photos < session.total
     away = hub.get(session.station) is None
     return session.state in _WAITING or session.refused is not None or away

@@ -18,15 +18,22 @@ from rig.web.auth import Auth, Principal
 from rig.web.problems import response
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-PUBLIC = frozenset({"/sign-in", "/favicon.ico"})
+PAIR = "/api/phone/pair"
+PUBLIC = frozenset(
+    {"/sign-in", "/favicon.ico", "/phone", "/phone/agent.pyz", "/phone/agent.sha256", PAIR}
+)
 PUBLIC_BELOW = "/static/"
+PHONE_BELOW = "/api/phone/"
+PHONE_LIMIT = 64 * 1024
+"""Largest body of a phone's own requests (photos are sent elsewhere), bytes."""
 
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; worker-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # Not "no-referrer": browsers then name the origin of a form's POST `null`, and Gate refuses it.
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
@@ -144,6 +151,8 @@ class Gate:
         if principal is None and not public:
             return _sign_in(scope, headers)
         browser = principal is None or principal.cookie
+        if principal is None and path == PAIR and "origin" not in headers:
+            browser = False  # a phone agent: browsers name the origin of every POST
         unsafe = scope["type"] == "websocket" or scope["method"] not in SAFE
         if browser and unsafe and not _same_origin(headers):
             return response(403, "The request comes from a page of another site.")
@@ -181,6 +190,8 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         limit = self.uploads if scope["method"] == "PATCH" else self.limit
+        if scope["path"].startswith(PHONE_BELOW):
+            limit = min(limit, PHONE_LIMIT)
         told = Headers(scope=scope).get("content-length", "0")
         if not told.isdigit() or int(told) > limit:
             refusal = response(413, f"The body is larger than {limit} bytes.")

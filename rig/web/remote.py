@@ -19,7 +19,7 @@ log = structlog.get_logger("rig.remote")
 
 REPLY_SECONDS = 30.0
 """A display agent answers a command within this; loading a plan is the longest."""
-LOADING = frozenset({Request.START, Request.RESUME, Request.REARM})
+LOADING = frozenset({Request.START, Request.RESUME, Request.REARM, Request.RESOLVE})
 """Requests that first hand over the plan: the agent may have been replaced meanwhile."""
 
 
@@ -28,7 +28,12 @@ class RefusedError(Exception):
 
 
 async def ask(
-    rig: Controller, session: str, wanted: Request, *, abort_id: str | None = None
+    rig: Controller,
+    session: str,
+    wanted: Request,
+    *,
+    abort_id: str | None = None,
+    answer: str | None = None,
 ) -> Session:
     """Note the request and begin to carry it out; the session as it is now.
 
@@ -44,15 +49,19 @@ async def ask(
     now = rig.clock_ns()
 
     def note(connection: Connection) -> Session:
-        return sessions.request(connection, session, wanted, now, abort_id=abort_id)
+        return sessions.request(connection, session, wanted, now, abort_id=abort_id, answer=answer)
 
     noted = await rig.database.awrite(note)
-    rig.spawn(carry_out(rig, noted, wanted, abort_id), f"{wanted} {session}")
+    rig.spawn(carry_out(rig, noted, wanted, abort_id, answer), f"{wanted} {session}")
     return noted
 
 
 async def carry_out(
-    rig: Controller, session: Session, wanted: Request, abort_id: str | None = None
+    rig: Controller,
+    session: Session,
+    wanted: Request,
+    abort_id: str | None = None,
+    answer: str | None = None,
 ) -> None:
     """Tell the station; what it does comes back as events, what it refuses is noted."""
     try:
@@ -61,7 +70,9 @@ async def carry_out(
             if wanted in LOADING:
                 plan = await rig.database.aquery(lambda c: _plan(c, session))
                 await _tell(link, "load", session.id, plan=plan)
-            more = {"abort_id": abort_id} if wanted is Request.REARM else {}
+            more: dict[str, Any] = {"abort_id": abort_id} if wanted is Request.REARM else {}
+            if wanted is Request.RESOLVE:
+                more = {"answer": answer}
             await _tell(link, wanted, session.id, **more)
     except TimeoutError:
         why = f"Station {session.station} did not answer `{wanted}` within {REPLY_SECONDS:.0f} s."

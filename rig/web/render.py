@@ -31,6 +31,6 @@ def _environment() -> Environment:
 TEMPLATES = _environment()
 
 
-def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
+def page(name: str, /, status: int = 200, **values: Any) -> HTMLResponse:
     """Render template *name*."""
     return HTMLResponse(TEMPLATES.get_template(name).render(**values), status)

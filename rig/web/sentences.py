@@ -50,17 +50,29 @@ def _at(event: Event) -> str:
     return f"{event.index}{attempt}"
 
 
+def _answered(event: Event) -> str:
+    who = "A person says" if event.body.get("by") == "operator" else "The phone's app says"
+    suspect = event.body.get("suspect")
+    doubt = f"; suspect: {suspect}" if suspect else "; the export will show it"
+    return f"{who} that {_at(event)} is taken{doubt}"
+
+
 _WORDS: dict[str, Callable[[Event], str]] = {
     "session_created": lambda e: f"Session created on station {e.body['station']}",
-    "requested": lambda e: f"Asked for: {e.body['do']}",
+    "requested": lambda e: f"Asked for: {e.body['do']} {e.body.get('answer') or ''}",
     "refused": lambda e: f"Not done: {e.body['do']}. {e.body['why']}",
     "interrupted": lambda e: f"Interrupted. {e.body.get('why', '')}",
     "connected": lambda e: f"Phone connected, camera {e.body.get('camera', 'unknown')}",
     "armed": lambda e: f"Armed for {e.body.get('first')} to {e.body.get('last')}",
     "painted": lambda e: f"Showing {_at(e)}",
     "guarantees": lambda e: "Legacy mode, weaker: " + " ".join(map(str, e.body.get("weaker", ()))),
-    "answered": lambda e: f"The phone's app says that {_at(e)} is taken; the export will show it",
+    "answered": _answered,
     "claimed": lambda _: "The phone's app claims to be done: audit the export before you use it",
+    "exported": lambda e: (
+        f"The app's folder was audited: {e.body.get('found')} of {e.body.get('expected')} photos "
+        f"are there once and whole, {len(e.body.get('problems', ()))} problems"
+    ),
+    "link_back": lambda _: "The phone answers again",
     "accepted": lambda e: f"Phone takes {_at(e)}",
     "committed": lambda e: f"Kept {_at(e)}",
     "retake": lambda e: f"Taken again: {_at(e)}. {e.body['why']}",
@@ -69,13 +81,19 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "resumed": lambda _: "Going on",
     "aborted": lambda e: f"ABORTED. {e.body.get('why', '')}",
     "rearmed": lambda e: f"Abort {e.body.get('abort_id', '')} cleared by a person",
-    "completed": lambda e: f"Completed: {e.body.get('count')} captures",
+    "completed": lambda e: (
+        f"Completed: {e.body.get('count')} "
+        + ("photos claimed, none proved yet" if e.body.get("claimed") else "captures")
+    ),
     "photo_received": lambda e: f"Photo of {_at(e)} arrived",
     "photo_verified": lambda e: (
         f"Photo of {_at(e)} "
         + ("shows it" if e.body["verified"] else f"rejected: {e.body['reason']}")
     ),
     "manifest": lambda e: f"Phone lists {e.body['count']} photos, {e.body['missing']} missing",
+    "release": lambda e: (
+        "The phone may delete its photos" if e.body["allow"] else "The phone keeps its photos"
+    ),
     "job": lambda e: f"{str(e.body['kind']).capitalize()}: {e.body['state']}",
 }
 

@@ -27,6 +27,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell."""
+        if sockets:
+            self._rig.listening = sockets[0].getsockname()[:2]
         await super().startup(sockets)
         if self.started and self._on_ready is not None:
             self._on_ready()

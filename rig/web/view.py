@@ -11,6 +11,7 @@ from rig.capture.sessions import Session
 from rig.capture.states import ALLOWED, Request, State
 from rig.capture.stations import Hub
 from rig.store import captures, catalogs, events, tables
+from rig.web.legacy import doubt, legacy_step, legacy_view, legacy_words
 from rig.web.sentences import say
 
 NOTEWORTHY = frozenset({"retake", "paused", "aborted", "link_lost", "refused"})
@@ -31,12 +32,15 @@ _ASKED = {
     Request.RESUME: "resume asked for, not confirmed yet",
     Request.ABORT: "abort asked for, not confirmed yet",
     Request.REARM: "re-arm asked for, not confirmed yet",
+    Request.RESOLVE: "your answer is on its way, not confirmed yet",
 }
 
 
 def words(session: Session) -> str:
     """The state in a few words."""
     text = _WORDS[session.state]
+    if session.legacy:
+        return legacy_words(session, text)
     if session.state is State.PAUSING and session.painted_index is not None:
         text = f"Pausing after {session.painted_index}"
     if session.state is State.LOADING and session.link == "up":
@@ -55,6 +59,8 @@ def next_step(session: Session, *, connected: bool) -> str:
         return f"Station {session.station} is not connected: start its display agent."
     if session.state is State.ABORTED:
         return "Read what happened, mend it, then re-arm with the number that is shown."
+    if session.legacy and (step := legacy_step(session)) is not None:
+        return step
     if session.state is State.PAUSED:
         why = (session.paused or {}).get("why") or "somebody asked for it"
         return f"Reason: {why}. Resume goes on at {_next_index(session)}."
@@ -112,6 +118,7 @@ def session_view(connection: Connection, session: Session, hub: Hub) -> dict[str
         "shown": _shown(connection, session, campaign.catalog_id),
         "notes": [one.to_json() | {"words": say(one)} for one in notes],
         "rejects": _rejects(connection, session.id),
+        "legacy_view": legacy_view(connection, session, hub),
     }
 
 
@@ -122,7 +129,11 @@ def _may(session: Session, wanted: Request) -> bool:
         return False
     if wanted is Request.START:
         return session.started_ns is None
-    return wanted is not Request.RESUME or session.started_ns is not None
+    if wanted is Request.RESOLVE:
+        return doubt(session) is not None
+    if wanted is Request.RESUME:
+        return session.started_ns is not None and doubt(session) is None
+    return True
 
 
 def _rejects(connection: Connection, session: str) -> list[dict[str, Any]]:
@@ -156,8 +167,9 @@ def _shown(connection: Connection, session: Session, catalog_id: str) -> dict[st
         index = session.last_index if session.last_index is not None else session.painted_index
         if index is None:
             return None
+        told = tables.claim if session.legacy else capture
         name = connection.scalar(
-            select(capture.c.name).where(capture.c.session == session.id, capture.c.idx == index)
+            select(told.c.name).where(told.c.session == session.id, told.c.idx == index)
         )
         shown = {"name": name, "here": False, "verified": None, "reason": None, "score": None}
     found = catalogs.xrays(connection, catalog_id, index, index)

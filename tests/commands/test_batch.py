@@ -15,7 +15,7 @@ from PIL import Image
 import rig.sample
 from rig.capture import campaigns, sessions, stations
 from rig.capture.importing import import_catalog
-from rig.capture.messages import AgentEvent
+from rig.capture.messages import AgentEvent, parse_event
 from rig.catalog.model import COLUMNS
 from rig.cli import main
 from rig.commands import batch as command
@@ -256,6 +256,11 @@ def test_a_later_session_fills_the_gaps_of_an_earlier_one(shot, tmp_path):
     assert shot.run() == 1
     from rig.dataset.from_store import read_campaign
 
+    ended = {
+        "event": "aborted", "session": SESSION, "seq": 3, "time_ns": 55, "abort_id": "ab" * 8,
+        "code": "OPERATOR", "why": "a person",
+    }  # fmt: skip
+    shot.database.write_now(lambda c: sessions.ingest(c, "room-1", [parse_event(ended)], 61))
     later = "s" + "2" * 16
     shot.database.write_now(
         lambda c: sessions.create(

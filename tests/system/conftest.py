@@ -169,7 +169,7 @@ class Rig:
         words = [
             "connect", self.url, "--token", self.token, "--pairing", str(self.pairing),
             "--listen", f"127.0.0.1:{self.udp_port}", "--frames", f"127.0.0.1:{self.frames_port}",
-            "--state", str(self.folder / "display"), "--json",
+            "--state", str(self.folder / "display"), "--screen", "null", "--json",
         ]  # fmt: skip
         self.display = self._add("display", "display_agent.cli", words)
         self.display.start()

@@ -71,7 +71,7 @@ class Pair:
         self.display_words = [
             "run", str(self.plan), "--pairing", str(self.pairing), "--frames", frames, *token,
             "--listen", f"{self.address[0]}:{self.address[1]}",
-            "--journal", str(self.journal), "--json",
+            "--journal", str(self.journal), "--screen", "null", "--json",
         ]  # fmt: skip
         self._prefixes = prefixes
         self.display = self._display()

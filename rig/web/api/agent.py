@@ -89,6 +89,7 @@ class Conversation:
         screen = hello.get("screen")
         link.screen = screen if isinstance(screen, dict) else {}
         link.frames = _text(hello.get("frames"))
+        link.legacy = hello.get("mode") == "legacy"
         known = hello.get("sessions")
         for session in known if isinstance(known, dict) else {}:
             seq = await self.rig.database.aquery(
@@ -96,8 +97,9 @@ class Conversation:
             )
             if seq is not None:
                 await link.outbox.put({"type": "ack", "session": session, "seq": seq})
-        phone = {"url": self._base_url(), "token": self.rig.auth.phone_token(self.station)}
-        await link.outbox.put({"type": "welcome", "station": self.station, "phone": phone})
+        link.called = self._base_url()
+        link.peer = self.websocket.client.host if self.websocket.client else None
+        await link.outbox.put(await self.rig.welcome(link))
         await self._note("station_connected")
         waiting = await self.rig.database.aquery(lambda c: sessions.unanswered(c, self.station))
         for session in waiting:

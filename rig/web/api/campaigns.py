@@ -36,10 +36,22 @@ class NewCampaign(BaseModel):
     device: str
     size_min: Annotated[int, Field(ge=1)] = 250
     size_max: Annotated[int, Field(ge=1)] = 500
+    at_least: Annotated[int, Field(ge=0, description="subsets; 0: enough for every pair")] = 0
     environments: list[EnvironmentView] | None = None
     environments_file: Path | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     settle_ms: Annotated[int, Field(ge=0, le=60_000)] = 150
+
+
+class Replan(BaseModel):
+    """What to plan anew with; what is left out stays as it was planned last."""
+
+    size_min: Annotated[int | None, Field(ge=1)] = None
+    size_max: Annotated[int | None, Field(ge=1)] = None
+    at_least: Annotated[int, Field(ge=0)] = 0
+    environments: list[EnvironmentView] | None = None
+    environments_file: Path | None = None
+    seed: Annotated[int | None, Field(ge=0, lt=2**31)] = None
 
 
 class SubsetView(BaseModel):
@@ -50,6 +62,7 @@ class SubsetView(BaseModel):
     last: int
     environment: EnvironmentView
     state: str
+    revision: int
 
 
 class CampaignView(BaseModel):
@@ -63,6 +76,7 @@ class CampaignView(BaseModel):
     revision: int
     xrays: int
     subsets: list[SubsetView]
+    design: dict[str, Any] | None
     balance: dict[str, Any]
 
 
@@ -86,6 +100,7 @@ async def create_campaign(rig: Rig, wanted: NewCampaign) -> CampaignView:
             environments_file=wanted.environments_file,
             size_min=wanted.size_min,
             size_max=wanted.size_max,
+            at_least=wanted.at_least,
             seed=wanted.seed,
             settle_ms=wanted.settle_ms,
         )
@@ -95,6 +110,32 @@ async def create_campaign(rig: Rig, wanted: NewCampaign) -> CampaignView:
 
     made = await rig.database.awrite(write)
     return await _view(rig, made.name)
+
+
+@router.post("/{name}/replan")
+async def replan_campaign(rig: Rig, name: str, wanted: Replan) -> CampaignView:
+    """Plan anew what no session was made for, as the next revision; what was shot stays."""
+    chosen = None
+    if wanted.environments is not None:
+        chosen = [Environment(one.name, one.levels) for one in wanted.environments]
+    now = rig.clock_ns()
+
+    def write(connection: Connection) -> None:
+        made = campaigns.replan(
+            connection,
+            name,
+            chosen=chosen,
+            environments_file=wanted.environments_file,
+            size_min=wanted.size_min,
+            size_max=wanted.size_max,
+            at_least=wanted.at_least,
+            seed=wanted.seed,
+        )
+        body = {"name": made.name, "revision": made.revision, "subsets": len(made.subsets)}
+        projections.record(connection, Event("campaign_replanned", now, now, "operator", body=body))
+
+    await rig.database.awrite(write)
+    return await _view(rig, name)
 
 
 @router.get("")

@@ -65,7 +65,12 @@ async def stream(
 async def tick(rig: Rig) -> dict[str, Any]:
     """What is fresh right now: the stations' links and their last status."""
     names = await rig.database.aquery(stations.names)
-    return {"time_ns": rig.clock_ns(), "stations": [rig.hub.view(name) for name in names]}
+    return {"time_ns": rig.clock_ns(), "stations": [_station(rig, name) for name in names]}
+
+
+def _station(rig: Rig, name: str) -> dict[str, Any]:
+    pulse = rig.phones.pulse(name)
+    return rig.hub.view(name) | ({"phone": pulse} if pulse else {})
 
 
 @router.get("/api/sessions/{session}/events")

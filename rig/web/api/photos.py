@@ -88,11 +88,11 @@ class Upload:
 
 def _upload(rig: Rig, request: Request, session: SessionId, name: str, who: Sender) -> Upload:
     checked = _checked(name)
-    actor = _actor(rig.database.query(lambda c: sessions.find(c, session)), who)
+    actor = actor_of(rig.database.query(lambda c: sessions.find(c, session)), who)
     return Upload(rig, session, checked, Inbox(rig.home, session), actor, request.app.state.turns)
 
 
-def _actor(session: Session, who: Principal) -> str:
+def actor_of(session: Session, who: Principal) -> str:
     """Who sends, once it is clear that they may."""
     if who.station is None:
         return "operator"
@@ -247,7 +247,7 @@ class ManifestAnswer(BaseModel):
 @router.post("/manifest", dependencies=[bearer])
 async def close_batch(rig: Rig, session: SessionId, told: Manifest, who: Sender) -> ManifestAnswer:
     """Compare the phone's list with what arrived; complete batches go on to intake."""
-    actor = _actor(await rig.database.aquery(lambda c: sessions.find(c, session)), who)
+    actor = actor_of(await rig.database.aquery(lambda c: sessions.find(c, session)), who)
     if told.count != len(told.photos):
         raise Problem(422, f"count is {told.count}, but {len(told.photos)} photos are listed.")
     inbox = Inbox(rig.home, session)

@@ -1,9 +1,9 @@
-"""Sessions: create, look, and the five things a person can ask for."""
+"""Sessions: create, look, and the things a person can ask for."""
 
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -33,6 +33,12 @@ class Rearm(BaseModel):
     """The abort that a person has read and clears."""
 
     abort_id: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Resolve(BaseModel):
+    """Legacy mode: what a person read in the original app's log about the request in doubt."""
+
+    answer: Literal["taken", "missing"]
 
 
 @router.post("", status_code=201)
@@ -109,6 +115,12 @@ async def rearm_session(rig: Rig, session: SessionId, told: Rearm) -> dict[str, 
     """Clear the abort whose number a person has read."""
     asked = await remote.ask(rig, session, Request.REARM, abort_id=told.abort_id)
     return await _view(rig, asked)
+
+
+@router.post("/{session}/resolve", status_code=202)
+async def resolve_session(rig: Rig, session: SessionId, told: Resolve) -> dict[str, Any]:
+    """Legacy mode: say whether the photo in doubt was taken, and go on."""
+    return await _view(rig, await remote.ask(rig, session, Request.RESOLVE, answer=told.answer))
 
 
 async def _view(rig: Controller, session: Session) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 
 from rig.capture import projections, stations
 from rig.store.events import Event
+from rig.web import pairing
 from rig.web.deps import Rig, operator
 from rig.web.problems import Problem
 
@@ -34,6 +36,33 @@ class Pairing(BaseModel):
     """What the station's phone is to be given."""
 
     url: str
+
+
+class WayView(BaseModel):
+    """One address of the controller, with what opens it: a page for a QR code, a line to paste."""
+
+    name: str
+    base: str
+    url: str
+    line: str
+
+
+class CodeView(BaseModel):
+    """A pairing code, shown this once; *url* and *line* are for the likeliest address."""
+
+    code: str
+    expires_ns: int
+    url: str
+    line: str
+    sha256: str | None
+    ways: list[WayView]
+
+
+class Unpaired(BaseModel):
+    """The station's phone is none any more; *generation* counts the tokens it had."""
+
+    name: str
+    generation: int
 
 
 @router.post("", status_code=201)
@@ -65,3 +94,27 @@ async def show_pairing(rig: Rig, name: str) -> Pairing:
     if link.pairing is None:
         raise Problem(409, f"Station {name} has not told a pairing yet; start a session first.")
     return Pairing(url=link.pairing)
+
+
+@router.post("/{name}/codes", status_code=201)
+async def make_code(rig: Rig, name: str) -> CodeView:
+    """A code that pairs a phone with this station, once, within ten minutes."""
+    text, code = await pairing.make_code(rig, name)
+    ways = [
+        WayView(name=way.name, base=way.base, url=way.page(text), line=way.line(text))
+        for way in await asyncio.to_thread(pairing.ways_of, rig)
+    ]
+    return CodeView(
+        code=text,
+        expires_ns=code.expires_ns,
+        url=ways[0].url,
+        line=ways[0].line,
+        sha256=None if rig.phone_app is None else rig.phone_app.sha256,
+        ways=ways,
+    )
+
+
+@router.post("/{name}/unpair")
+async def unpair_phone(rig: Rig, name: str) -> Unpaired:
+    """Void the token of the station's phone: it is refused from now on and has to pair anew."""
+    return Unpaired(name=name, generation=await pairing.unpair(rig, name))

@@ -80,6 +80,8 @@ function showFreshness() {
   freshness.dataset.link = stale ? "stale" : "fresh";
   if (freshness.textContent !== text) freshness.textContent = text;
   body.toggleAttribute("data-stale", stale);
+  const phoneAge = document.getElementById("phone-age");
+  if (phoneAge && station?.phone) phoneAge.textContent = age(station.phone.age_ms + silent);
 }
 
 function hear({ kind, data }) {
@@ -90,9 +92,10 @@ function hear({ kind, data }) {
   heardAt = performance.now();
   const said = JSON.parse(data);
   if (kind === "tick") {
-    const before = station?.connected;
+    const before = station;
     station = said.stations.find((one) => one.name === body.dataset.station) ?? null;
-    if (before !== undefined && before !== station?.connected) refresh();
+    const told = "phone" in body.dataset && before?.phone?.number !== station?.phone?.number;
+    if (before !== null && (told || before.connected !== station?.connected)) refresh();
     showFreshness();
   } else if (!body.dataset.session || said.session === body.dataset.session) refresh();
 }

@@ -1,0 +1,57 @@
+"""Ask the controller that runs on a home."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rig.errors import UserError
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+WITHIN = 20.0
+"""Seconds until a controller that does not answer is given up."""
+
+
+def url_of(home: Path) -> str:
+    """The address of the controller that runs on *home*, else the default one."""
+    told = _told(home)
+    return DEFAULT_URL if told is None else told[0]
+
+
+def post(home: Path, path: str) -> dict[str, Any]:
+    """POST *path* to the controller that runs on *home*; its JSON answer.
+
+    Raises:
+        UserError: none runs there, or it refuses; then in its own words.
+    """
+    import httpx
+
+    told = _told(home)
+    if told is None:
+        raise UserError(
+            f"No controller runs on {home}: start one that phones can reach with "
+            "`rig serve --host 0.0.0.0`, then try again."
+        )
+    url, token = told
+    try:
+        # Never through a proxy of the environment: it is this very machine.
+        with httpx.Client(trust_env=False, timeout=WITHIN) as client:
+            answer = client.post(url + path, headers={"Authorization": f"Bearer {token}"})
+        said = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise UserError(
+            f"The controller at {url} does not answer ({type(error).__name__}): look whether it "
+            "still runs, then try again."
+        ) from error
+    if not answer.is_success:
+        raise UserError(str(said.get("detail", f"The controller answered {answer.status_code}.")))
+    return dict(said)
+
+
+def _told(home: Path) -> tuple[str, str] | None:
+    try:
+        told = json.loads((home / "serve.json").read_text(encoding="utf-8"))
+        return str(told["url"]), str(told.get("token", ""))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
