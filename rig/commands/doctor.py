@@ -5,49 +5,54 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import os
 import re
-import secrets
 import shutil
 import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
+from rig.commands.findings import Finding
 from rig.settings import add_home, home_of
 
 EXAMPLES = """examples:
   rig doctor
   rig doctor --home /srv/rig --json
+  rig doctor --port 9000 --udp 47000      look whether these ports are free
+
+Exit 1 when something is bad. `rig check` looks into the home: its database and every photo.
 """
 GB = 10**9
 EARLIEST = 1_735_689_600  # 2025-01-01: a clock before that was never set
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: what was looked at, how it is, what to do about it."""
-
-    what: str
-    status: Literal["ok", "warn", "bad"]
-    detail: str
-    remedy: str = ""
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `rig doctor`."""
     parser.epilog = EXAMPLES
     add_home(parser)
+    parser.add_argument(
+        "--port", type=int, default=8000, help="the controller's TCP port (%(default)s)"
+    )
+    parser.add_argument(
+        "--udp",
+        type=int,
+        default=0,
+        help="the display agent's UDP port, of its --listen (default: whether UDP works at all)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Look at everything; 1 when something is bad."""
-    found = list(examine(home_of(args), now=time.time()))
+    from rig.errors import UserError
+
+    for name in ("port", "udp"):
+        if not 0 <= getattr(args, name) <= 65535:
+            raise UserError(f"--{name} must be from 0 to 65535, not {getattr(args, name)}.")
+    found = list(examine(home_of(args), now=time.time(), port=args.port, udp=args.udp))
     worst = max(("ok", "warn", "bad").index(one.status) for one in found)
     if args.json:
         status = ("ok", "warn", "bad")[worst]
@@ -60,18 +65,23 @@ def run(args: argparse.Namespace) -> int:
     return 1 if worst == 2 else 0
 
 
-def examine(home: Path, *, now: float) -> Iterator[Finding]:
+def examine(home: Path, *, now: float, port: int = 8000, udp: int = 0) -> Iterator[Finding]:
     """Every finding about this machine and *home*."""
+    from rig.commands import doctor_home, doctor_machine, doctor_network
+
     yield _python(sys.version_info[:3])
     yield from _dependencies()
-    yield _sqlite(sqlite3.sqlite_version_info)
-    writable = _writable(home)
+    yield sqlite_library(sqlite3.sqlite_version_info)
+    writable = doctor_home.writable(home)
     yield writable
     if writable.status == "ok":
         yield disk(shutil.disk_usage(home).free)
-        yield _controller(home)
-        yield _private(home)
+        yield from doctor_home.examine(home)
     yield clock(now)
+    yield doctor_machine.clock_sync(doctor_machine.kernel_clock())
+    yield from doctor_network.examine(home, port, udp)
+    yield from doctor_machine.extras()
+    yield doctor_machine.serial_ports()
 
 
 def _python(version: tuple[int, int, int]) -> Finding:
@@ -97,28 +107,30 @@ def _dependencies() -> Iterator[Finding]:
         yield Finding("dependencies", "ok", "all installed")
 
 
-def _sqlite(version: tuple[int, ...]) -> Finding:
+def sqlite_library(version: tuple[int, ...]) -> Finding:
+    """How a SQLite of this version serves.
+
+    3.35 brought RETURNING, which the store's inserts use. From 3.7.0 to 3.51.2 a commit that resets
+    the WAL while a second checkpoint starts can lose pages (sqlite.org/wal.html, "The WAL-Reset
+    Bug"; mended in 3.51.3, and in 3.50.7 and 3.44.6 for those lines).
+    """
     text = ".".join(map(str, version))
     if version < (3, 35):
         return Finding(
             "SQLite", "bad", text, "Use a Python that is built with SQLite 3.35 or newer."
         )
+    backported = (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    mended = version >= (3, 51, 3) or backported
+    if not mended:
+        return Finding(
+            "SQLite",
+            "warn",
+            f"{text} has the WAL-reset bug by its version: two processes that write at the same "
+            "instant can, very rarely, damage the database",
+            "Use a Python with SQLite 3.51.3 or newer when you can; until then run `rig backup` "
+            "often and few commands beside the controller.",
+        )
     return Finding("SQLite", "ok", text)
-
-
-def _writable(home: Path) -> Finding:
-    probe = home / f".doctor-{secrets.token_hex(4)}"
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with probe.open("wb") as file:
-            file.write(b"x")
-            file.flush()
-            os.fsync(file.fileno())
-        probe.unlink()
-    except OSError as error:
-        remedy = "Choose another --home or RIG_HOME, or mend its rights."
-        return Finding("home", "bad", f"{home} cannot be written: {error.strerror}", remedy)
-    return Finding("home", "ok", str(home))
 
 
 def disk(free: int) -> Finding:
@@ -129,27 +141,6 @@ def disk(free: int) -> Finding:
     if free < 40 * GB:
         return Finding("disk", "warn", text, "10,000 photos need about 40 GB.")
     return Finding("disk", "ok", text)
-
-
-def _controller(home: Path) -> Finding:
-    from rig.store.lock import holder
-
-    who = holder(home)
-    if who is None:
-        return Finding("controller", "ok", "none runs on this home")
-    return Finding("controller", "ok", f"process {who.pid} at {who.url or 'an unknown address'}")
-
-
-def _private(home: Path) -> Finding:
-    open_to_all = [
-        name
-        for name in ("rig.db", "secret", "serve.json")
-        if (home / name).exists() and (home / name).stat().st_mode & 0o077
-    ]
-    if open_to_all:
-        files = ", ".join(open_to_all)
-        return Finding("privacy", "bad", f"others can read {files}", f"chmod 600 {files}")
-    return Finding("privacy", "ok", "nobody else reads the home's files")
 
 
 def clock(now: float) -> Finding:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, select
 
-from rig.durable import write_atomic
+from rig.durable import PRIVATE, write_atomic
 from rig.intake.batch import BatchReport, ExpectedBatch, PhotoResult, XraySource, take_in
 from rig.intake.limits import Limits
 from rig.intake.match import Committed, CommittedCapture, Match, Rejection, Status, match
@@ -127,8 +127,8 @@ def _same(file: Path, sha256: str) -> bool:
 def _copy(photo: Path, folder: Path) -> None:
     sidecar = photo.with_suffix(".json")
     if sidecar.is_file():
-        write_atomic(folder / sidecar.name, sidecar.read_bytes())
-    write_atomic(folder / photo.name, photo.read_bytes())
+        write_atomic(folder / sidecar.name, sidecar.read_bytes(), mode=PRIVATE)
+    write_atomic(folder / photo.name, photo.read_bytes(), mode=PRIVATE)
 
 
 def verdict(result: PhotoResult) -> dict[str, Any]:

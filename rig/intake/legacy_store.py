@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, RowMapping, select
 
-from rig.durable import write_atomic
+from rig.durable import PRIVATE, write_atomic
 from rig.errors import UserError
 from rig.intake.batch import PhotoResult
 from rig.intake.legacy_export import Asked, Audit, Problem, audit_export
@@ -113,8 +113,8 @@ def copy_export(database: Database, home: Path, session: str, export: Path) -> E
         if _holds(folder / capture.name, data):
             present.append(capture)
             continue
-        write_atomic(folder / sidecar_name(capture.name), sidecar)
-        write_atomic(folder / capture.name, data)
+        write_atomic(folder / sidecar_name(capture.name), sidecar, mode=PRIVATE)
+        write_atomic(folder / capture.name, data, mode=PRIVATE)
         copied.append(capture)
     rows = tuple(_row(run, problem) for problem in audit.problems)
     return Exported(audit, tuple(copied), tuple(present), rows, originals)
