@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import capture, loss, protocol, screens
+from bench import capture, loss, protocol, screens, store, upload
 from bench.programs import BenchError
 
 EXAMPLES = """examples:
@@ -19,6 +19,8 @@ EXAMPLES = """examples:
   python -m bench capture --json > today.json
   python -m bench screens --captures 48 --runs 3
   python -m bench loss --captures 24 --svg loss.svg
+  python -m bench upload --captures 24          photos to a controller, beside curl
+  python -m bench store --sizes 10507,224316    a store with that many captures
 """
 
 Entry = Callable[[argparse.Namespace, Callable[[str], None]], dict[str, Any]]
@@ -27,6 +29,8 @@ ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
     "loss": (loss.measure, loss.table),
     "protocol": (protocol.measure, protocol.table),
     "screens": (screens.measure, screens.table),
+    "store": (store.measure, store.table),
+    "upload": (upload.measure, upload.table),
 }
 """By name: what measures, and what makes a table for people of it."""
 
@@ -60,6 +64,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--svg", type=Path, metavar="FILE", help="of entry loss: draw the picture too"
     )
+    parser.add_argument(
+        "--sizes", type=_sizes, default=store.SIZES, metavar="N,N,...",
+        help="of entry store: captures in the store (default: "
+        f"{','.join(map(str, store.SIZES))}; the last one takes many minutes and gigabytes)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     return parser
 
@@ -84,6 +93,11 @@ def _at_least(least: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    number = _at_least(1)
+    return tuple(number(each) for each in text.split(","))
 
 
 def _scratch() -> Path:

@@ -63,6 +63,7 @@ class Relay:
         counts: datagrams that either side sent, by the name of their type.
         fates: of these how many were "lost", "doubled" and "held".
         heard: all of them with the side they were meant for, when *keep*; in order.
+        silent: while it is set nothing gets through, as without a network.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Relay:
         self.counts: Counter[str] = Counter()
         self.fates: Counter[str] = Counter()
         self.heard: list[tuple[Side, bytes]] = []
+        self.silent = False
         self._keep = keep
         self._display = display
         self._weather = weather
@@ -154,6 +156,9 @@ class Relay:
             self.counts["unknown"] += 1
         if self._keep:
             self.heard.append((to, data))
+        if self.silent:
+            self.fates["swallowed"] += 1
+            return
         delays = self._weather.fates(self._rngs[to])
         self.fates["lost"] += not delays
         self.fates["doubled"] += len(delays) > 1

@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
     with tempfile.TemporaryDirectory(prefix="rig-bench-", dir=args.dir) as scratch:
         folder = Path(scratch)
         floor = _fsync_ms(folder)
-        rows = [_at(folder / f"{size}.db", size, tell) for size in args.sizes or SIZES]
+        rows = [_at(folder / f"{size}.db", size, tell) for size in args.sizes]
         told = machine(folder)
     return {"bench": "store", "machine": told, "fsync_ms": floor, "sizes": rows}
 
@@ -47,7 +48,7 @@ def _at(path: Path, size: int, tell: Callable[[str], None]) -> dict[str, Any]:
         database.write_now(_frame)
         for first in range(0, size, _CHUNK):
             chunk = range(first, min(first + _CHUNK, size))
-            database.write_now(lambda c, chunk=chunk: _fill(c, chunk))
+            database.write_now(partial(_fill, chunk=chunk))
         filled = time.perf_counter() - began
         newest, middle = _session(size), f"s{(size // SUBSET) // 2:016x}"
         database.write_now(lambda c: _begin(c, newest))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from display_agent.images import LocalImages
-from display_agent.pairing import pairing_url
+from display_agent.pairing import new_key, pairing_url
 from display_agent.plans import read_plan
 from display_agent.session import Session
 from display_agent.station import Station
@@ -47,6 +47,8 @@ async def run_plan(
         if event["event"] in STATUS and not ended.done():
             ended.set_result(event["event"])
 
+    if args.new_pairing:
+        new_key(folder)
     station = make_station(args, folder, LocalImages(plan))
     try:
         await station.open()

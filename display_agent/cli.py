@@ -19,6 +19,7 @@ from display_agent.manual_options import add_manual, run_manual
 from display_agent.screens.options import add_check, add_screen, address, make_screen, run_check
 from rig import __version__
 from rig.errors import UserError
+from rig.plain import plain_event
 from rig.protocol.codes import DEFAULT_PORT
 
 EXAMPLES = """examples:
@@ -51,6 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("plan", type=Path, metavar="PLAN.json")
     run.add_argument("--pairing", type=Path, metavar="FILE",
                      help="write the pairing URL here (mode 0600)")  # fmt: skip
+    run.add_argument("--new-pairing", action="store_true",
+                     help="make a new key first: the phone before is let in no more")  # fmt: skip
     run.add_argument("--journal", type=Path, metavar="DIR",
                      help="state; the same folder resumes (default: beside the plan)")  # fmt: skip
     run.add_argument("--settle-ms", type=int, metavar="N", help="wait between paint and photo")
@@ -92,7 +95,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=address, metavar="HOST:PORT",
                         help="serve what is on the screen as GET /frame.jpg")  # fmt: skip
     parser.add_argument(
-        "--frames-token", metavar="TOKEN", help="asked of everyone who wants a frame"
+        "--frames-token", metavar="T|@FILE", help="asked of everyone who wants a frame"
     )
     parser.add_argument("--optics", choices=["none", "easy", "typical", "hard"], default="none",
                         help="what lies between screen and frame (default none)")  # fmt: skip
@@ -128,6 +131,7 @@ def _log_to_stderr(*, verbose: bool) -> None:
 
     structlog.configure(
         processors=[
+            plain_event,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
@@ -161,7 +165,7 @@ def _station(args: argparse.Namespace, folder: Path, images: Any) -> Any:
         folder=folder,
         listen=args.listen,
         frames=args.frames,
-        frames_token=args.frames_token,
+        frames_token=args.frames_token and _token(args.frames_token),
         optics=Optics(preset=args.optics, seed=args.seed),
         marker=args.marker,
         legacy=args.legacy_phone,

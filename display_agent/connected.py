@@ -54,6 +54,7 @@ class ConnectedStation:
         self._closed_outboxes: dict[str, Outbox] = {}
         self._retired: list[Outbox] = []
         self._stocking: asyncio.Task[None] | None = None
+        self._moving = asyncio.Lock()
         self.link = ControllerLink(
             url,
             token,
@@ -111,6 +112,10 @@ class ConnectedStation:
     # -- commands ----------------------------------------------------------------------------------
 
     async def _obey(self, command: Json) -> None:
+        async with self._moving:  # an abort, too, must find the session: it waits for nothing long
+            await self._carry_out(command)
+
+    async def _carry_out(self, command: Json) -> None:
         order = str(command["do"])
         if order == "load":
             await self._load(command)
@@ -218,11 +223,22 @@ class ConnectedStation:
             }  # fmt: skip
         return dict(session.status())
 
-    def _pair(self, welcome: Json) -> str | None:
-        """The phone's pairing; None when the phone runs the original app, which knows none."""
+    async def _pair(self, welcome: Json) -> str | None:
+        """The phone's pairing; None when the phone runs the original app, which knows none.
+
+        The key moves before the pairing is told: nobody can be given one that is about to be void.
+
+        Raises:
+            UserError: what the controller says is nonsense, or the session cannot go on with it.
+        """
         if self._station.legacy is not None:
             return None
-        phone = welcome.get("phone") or {}
+        phone = welcome.get("phone")
+        phone = phone if isinstance(phone, dict) else {}
+        if "generation" in phone:
+            async with self._moving:
+                if await self._station.move_key(phone["generation"], self._open):
+                    _log.info("the phone was unpaired; the next one gets another key")
         url = pairing_url(
             self._station.psk,
             self._station.hosts,

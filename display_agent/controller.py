@@ -8,12 +8,13 @@ not depend on the link: while it is down events gather in the outboxes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
 import time
 import urllib.parse
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -73,7 +74,7 @@ class ControllerLink:
         handler: Callable[[Json], Awaitable[None]],
         outboxes: Callable[[], Mapping[str, Outbox]],
         status: Callable[[], Json],
-        pairing: Callable[[Json], str | None],
+        pairing: Callable[[Json], Awaitable[str | None]],
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
@@ -116,6 +117,7 @@ class ControllerLink:
         self._deliveries: dict[str, Delivery] = {}
         self._unanswered: set[str] = set()
         self._orders = asyncio.Lock()
+        self._welcomes = asyncio.Lock()
         self._commands: set[asyncio.Task[None]] = set()
 
     @property
@@ -228,7 +230,7 @@ class ControllerLink:
             case None:
                 _log.warning("The controller sent something that is no JSON object; ignored.")
             case {"type": "welcome"}:
-                await self._welcome(socket, message)
+                self._welcome(socket, message)
             case {"type": "ack", "session": str(session), "seq": int(seq)}:
                 self._acknowledged(session, seq)
             case {"type": "command", "id": int(), "do": str()}:
@@ -236,16 +238,28 @@ class ControllerLink:
             case _:
                 _log.warning(f"A message of type {message.get('type')!r} is unknown; ignored.")
 
-    async def _welcome(self, socket: ClientConnection, message: Json) -> None:
+    def _welcome(self, socket: ClientConnection, message: Json) -> None:
         self._welcomed = True
         _log.info(f"Connected to {self.url} as station {message.get('station')!r}.")
+        self._spawn(self._tell_pairing(socket, message), "pairing")
+
+    async def _tell_pairing(self, socket: ClientConnection, message: Json) -> None:
         try:
-            url = self._pairing(message)
+            async with self._welcomes:
+                url = await self._pairing(message)
         except UserError as problem:
             _log.error(f"No pairing for the phone: {problem}")
             return
+        except Exception as bug:  # noqa: BLE001 - shooting goes on without another phone
+            _log.error(f"No pairing for the phone: {bug!r}", exc_info=True)
+            return
         if url is not None:
-            await socket.send(json.dumps({"type": "pairing", "url": url}))
+            # The number comes back: the controller must not keep a pairing that it has voided.
+            phone = message.get("phone")
+            generation = phone.get("generation") if isinstance(phone, dict) else None
+            told = {"type": "pairing", "url": url, "generation": generation}
+            with contextlib.suppress(ConnectionClosed):  # the next welcome asks for it again
+                await socket.send(json.dumps(told))
 
     # --- events and status --------------------------------------------------------------------
 
@@ -298,8 +312,10 @@ class ControllerLink:
     # --- commands -----------------------------------------------------------------------------
 
     def _order(self, socket: ClientConnection, command: Json) -> None:
-        work = self._obey(socket, command)
-        task = asyncio.create_task(work, name=f"command {command['do']}")
+        self._spawn(self._obey(socket, command), f"command {command['do']}")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
 

@@ -33,7 +33,7 @@ def describe(
     if isinstance(event, act.Armed):
         return "armed", event.index, None, {"first": event.index, "last": event.last}
     if isinstance(event, act.PeerLost):
-        return "link_lost", None, None, {"seconds": round(event.seconds, 1)}
+        return "link_lost", None, None, _lost(event.seconds)
     if isinstance(event, act.PeerBack):
         return "link_back", None, None, {}
     if isinstance(event, act.Paused):
@@ -65,6 +65,17 @@ def committed(done: Record, *, round_trip: float | None, sources: dict[int, str]
         "source_sha256": sources.get(index),
     }
     return "committed", index, attempt, body
+
+
+def _lost(seconds: float) -> dict[str, Any]:
+    """0 s: the phone agent said that it leaves."""
+    why = (
+        f"the phone has not been heard for {seconds:.0f} s; check that it is on, in this Wi-Fi and "
+        "that the agent runs"
+        if seconds
+        else "the phone agent was stopped; start it again on the phone"
+    )
+    return {"seconds": round(seconds, 1), "why": f"{why}; it connects again by itself"}
 
 
 def _aborted(event: act.Aborted) -> dict[str, Any]:

@@ -28,7 +28,13 @@ async def run_legacy(
     *,
     reply_s: float = REPLY_TIMEOUT,
 ) -> int:
-    """Shoot the plan of *args* through the original app; returns the exit status."""
+    """Shoot the plan of *args* through the original app; returns the exit status.
+
+    Raises:
+        UserError: a pairing is wanted anew, and that app knows none; or the plan cannot be shot.
+    """
+    if args.new_pairing:
+        raise UserError("--new-pairing is for a phone agent; the original app cannot be paired")
     plan = read_plan(args.plan)
     if args.settle_ms is not None:
         plan = replace(plan, settle_ms=args.settle_ms)

@@ -156,6 +156,11 @@ class Session:
         except act.WrongCommand as error:
             raise UserError(str(error)) from error
 
+    def hold(self, why: str) -> None:
+        """Pause for a reason that is told; nothing happens once the session is over."""
+        if not self.over:
+            self.shell.run(self.core.operator("pause", self.shell.now, why=why))
+
     def status(self) -> Mapping[str, Any]:
         """Phase, index, link age and round trip, for people."""
         heard, trip = self.core.link_age_since, self.core.round_trip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from display_agent.images import ImageProblem, ImageSource
 from display_agent.legacy_audit import JOURNAL
 from display_agent.legacy_session import LegacySession, LegacySettings, subset_of
 from display_agent.look import Look, look_of
-from display_agent.pairing import pairing_key, reachable
+from display_agent.pairing import PairingKeys, reachable
 from display_agent.prefetch import Prefetch
 from display_agent.screens import Finding, Screen
 from display_agent.screens.checks import as_json, take
@@ -27,6 +27,11 @@ from rig.planning.plan import SubsetPlan
 from rig.protocol.actions import Addr
 
 _log = structlog.get_logger()
+_UNPAIRED = (
+    "the phone was unpaired and is not let in any more. Copy its photo folder to the next phone "
+    "(without it that phone lacks the photos of this subset, and the session aborts), pair that "
+    "one, put it in its place, then resume"
+)
 
 
 class _Socket(asyncio.DatagramProtocol):
@@ -95,7 +100,7 @@ class Station:
         self._prefetch: Prefetch | None = None
         self.session: Session | LegacySession | None = None
         self._peer: Addr | None = None
-        self.psk = b""
+        self._keys: PairingKeys | None = None
         self._findings: tuple[Finding, ...] = ()
 
     async def open(self) -> None:
@@ -104,7 +109,7 @@ class Station:
         Raises:
             UserError: one of them is not to be had; the sentence says which.
         """
-        self.psk = pairing_key(self._config.folder)
+        self._keys = PairingKeys(self._config.folder)
         self._findings = await take(self._screen)
         self._prefetch = Prefetch(self._images, self._screen.size)
         loop = asyncio.get_running_loop()
@@ -126,6 +131,13 @@ class Station:
                 optics=self._config.optics,
             )
             await self._frames.start()
+
+    @property
+    def psk(self) -> bytes:
+        """The key that the present phone and this station share, 32 bytes."""
+        if self._keys is None:
+            raise UserError("the station is not open")
+        return self._keys.psk
 
     @property
     def udp(self) -> Addr:
@@ -166,7 +178,7 @@ class Station:
         Raises:
             UserError: the folder belongs to another plan or to legacy mode.
         """
-        prefetch, look = self._ready(), self._look(plan)
+        prefetch, look, psk = self._ready(), self._look(plan), self.psk
         if (folder / JOURNAL).exists():
             raise UserError(
                 f"session {plan.session} was begun in legacy mode; start the display agent with "
@@ -176,7 +188,7 @@ class Station:
         session = Session(
             plan,
             folder,
-            self.psk,
+            psk,
             screen=self._screen,
             prefetch=prefetch,
             told=told,
@@ -245,6 +257,35 @@ class Station:
             if isinstance(session, Session):
                 self._peer = session.core.peer
             await session.close()
+
+    async def move_key(
+        self, generation: object, reopen: Callable[[SubsetPlan], Awaitable[Any]]
+    ) -> bool:
+        """Move to the key of the phone's *generation*; whether it is another one.
+
+        From the first line on nothing of the phone before is let in. A session that was under way
+        is begun again from its journal, as after a restart, and pauses: another phone has to be
+        put in its place.
+
+        Args:
+            generation: as the controller tells it.
+            reopen: makes the session of a plan again, by way of `load`.
+
+        Raises:
+            UserError: *generation* is nonsense, or the session cannot be loaded again.
+        """
+        if self._keys is None or not self._keys.move_to(generation):
+            return False
+        self._socket.receive = None
+        before = self.session
+        await self.unload()
+        self._peer = None
+        if isinstance(before, Session):
+            await reopen(before.plan)
+            if isinstance(self.session, Session) and before.started:
+                self.session.start()
+                self.session.hold(_UNPAIRED)
+        return True
 
     async def close(self) -> None:
         """Give everything back."""

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from phone_agent.surroundings import Surroundings
 from phone_agent.upload_log import released_photos
 from phone_agent.uploads import LOG, Uploads
 from rig.protocol import actions as act
-from rig.protocol.codes import Timers
+from rig.protocol.codes import Timers, is_pause
 from rig.protocol.journal_file import JournalFile
 from rig.protocol.keys import Pairing
 from rig.protocol.ledger import Run, Shot, ShotState
@@ -30,7 +31,7 @@ from rig.protocol.shell import Shell
 
 _TICK_S = 1.0
 _LOOK_EVERY = 5
-"""Ticks between looks at battery and free space."""
+"""Ticks between looks at battery and free space; while they forbid photos it is every tick."""
 _UDP_PATIENCE_S = 8.0
 """Without any datagram for so long after the start, the network is talked about."""
 _UDP_AGAIN_S = 30.0
@@ -86,6 +87,7 @@ class PhoneAgent:
         self._looking: asyncio.Task[None] | None = None
         self._judge_at = math.inf
         self._silent = False
+        self._refusing = False
 
     async def run(self) -> int:
         """Serve until stopped; returns the exit status."""
@@ -187,6 +189,8 @@ class PhoneAgent:
         self._core = core
         if not probe.get("ready", True):
             self._status.warning("camera", f"the camera is not ready: {probe.get('note', '')}")
+        if core.ledger.current is not None:
+            self._narrator.recall(core.ledger.current)
         remember = getattr(self._camera, "remember", None)
         if remember is not None:
             for shot in (s for run in core.ledger.runs.values() for s in run.shots.values()):
@@ -230,7 +234,7 @@ class PhoneAgent:
                 self._view.update(state="knocking")
             self._view.update(link_ms=link_ms)
             self._watch_udp()
-            if ticks % _LOOK_EVERY == 0:
+            if self._refusing or ticks % _LOOK_EVERY == 0:
                 self._look_soon()
 
     def _look_soon(self) -> None:
@@ -239,7 +243,9 @@ class PhoneAgent:
             self._looking = self._loop.create_task(self._look(), name="battery")
 
     async def _look(self) -> None:
-        await self._loop.run_in_executor(None, self._around.battery.look)
+        # A person who has freed room or plugged it in will resume at once.
+        look = partial(self._around.battery.look, awaited=self._refusing)
+        await self._loop.run_in_executor(None, look)
         if not self._stopped.done():
             self._tell_health()
 
@@ -285,6 +291,10 @@ class PhoneAgent:
         self._narrator.tell(output, self._require_core().ledger.current, self._link_ms())
         if isinstance(output, act.PhotoStored):
             self._look_soon()  # the camera is idle while the display paints
+        elif isinstance(output, act.ExposureFailed):
+            self._refusing = is_pause(output.code)
+        elif isinstance(output, act.TriggerCamera):
+            self._refusing = False
         elif isinstance(output, act.Armed) and self._uploads is not None:
             self._uploads.retry_now()  # the network is back
         elif isinstance(output, act.Committed):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from phone_agent.config import DEFAULT_DIR
 from phone_agent.upload_log import released_photos
 from phone_agent.uploads import LOG
 from rig.protocol.audit import audit_phone
@@ -19,12 +20,18 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="phone-agent audit",
         description="Re-hash every photo and check it against the journal. Changes nothing.",
-        epilog="example:\n  phone-agent audit --dir photos",
+        epilog="examples:\n  phone-agent audit\n  phone-agent audit --dir photos --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--dir", type=Path, required=True, help="the folder of the phone agent")
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        default=DEFAULT_DIR,
+        help="the folder of the phone agent (default ~/rig)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     args = parser.parse_args(argv)
+    args.dir = args.dir.expanduser()
     try:
         report = audit_phone(args.dir, released_photos(args.dir / LOG))
     except (OSError, JournalCorrupt) as error:

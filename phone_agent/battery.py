@@ -1,7 +1,8 @@
 """The battery: as Linux shows it under /sys, else as the Termux:API app tells it.
 
 On many phones /sys/class/power_supply is closed to apps. `termux-battery-status` is a child process
-that may hang, so it is asked at most once a minute, never while the camera is at work.
+that may hang, so it is asked at most once a minute (in 10 s while photos are refused), never while
+the camera is at work.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ POWER_SUPPLY = Path("/sys/class/power_supply")
 COMMAND = "termux-battery-status"
 EVERY_S = 60.0
 """Seconds between two questions to the Termux:API app."""
+AWAITED_S = 10.0
+"""The same while the session is paused for the battery and somebody waits for it."""
 FORGOTTEN_S = 900.0
 """An answer older than this says nothing about the battery any more."""
 
@@ -66,10 +69,14 @@ class BatteryWatch:
                 return None
             return self._latest[1]
 
-    def look(self) -> Battery | None:
-        """Look again: free of charge under /sys, else at most once a minute."""
+    def look(self, *, awaited: bool = False) -> Battery | None:
+        """Look again: free of charge under /sys, else at most once a minute, *awaited* in 10 s."""
         found = read_battery(self._root)
-        if found is None and self._due() and self._tools.has(COMMAND):
+        if (
+            found is None
+            and self._due(AWAITED_S if awaited else EVERY_S)
+            and self._tools.has(COMMAND)
+        ):
             try:
                 found = parse_status(self._tools.run(COMMAND))
                 self.trouble = ""
@@ -84,9 +91,9 @@ class BatteryWatch:
                 self._latest = self._clock(), found
         return self.latest
 
-    def _due(self) -> bool:
+    def _due(self, every_s: float) -> bool:
         now = self._clock()
-        if self._asked is not None and now - self._asked < EVERY_S:
+        if self._asked is not None and now - self._asked < every_s:
             return False
         self._asked = now
         return True

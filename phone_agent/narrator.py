@@ -8,7 +8,7 @@ from phone_agent.status import PhotoLine, Status
 from phone_agent.view import View
 from rig.protocol import actions as act
 from rig.protocol.codes import code_name, is_pause
-from rig.protocol.ledger import Run
+from rig.protocol.ledger import Run, ShotState
 
 
 class Narrator:
@@ -48,6 +48,17 @@ class Narrator:
         elif isinstance(event, act.Completed):
             self._view.update(state="finished", count=event.count)
             self._status.completed(event.count, event.chain.hex())
+
+    def recall(self, run: Run) -> None:
+        """After a restart: the newest photo of *run*, until there is a newer one."""
+        held = (ShotState.STORED, ShotState.COMMITTED)
+        shots = [shot for shot in run.shots.values() if shot.state in held]
+        if not shots or not (self._photos / shots[-1].name).is_file():
+            return  # none was kept, or the operator let them go
+        last = shots[-1]
+        count, total = last.index - run.first + 1, run.last - run.first + 1
+        photo = self._photos / last.name
+        self._view.update(photo=photo, name=last.name, index=last.index, count=count, total=total)
 
     def _armed(self, event: act.Armed, run: Run | None) -> None:
         text = f"armed for subset {event.subset}: next {event.index}, last {event.last}"

@@ -14,9 +14,10 @@ import hmac
 import ipaddress
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import socket
+from socket import SHUT_RDWR, socket
 from typing import Any, final
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,6 +27,8 @@ from phone_agent.view import View
 DEFAULT_ADDRESS = ("127.0.0.1", 8765)
 SHORTEST_TOKEN = 16
 _MOST_CLIENTS = 8
+_CLIENT_S = 30.0
+"""How long one connection may last: whoever sends a byte now and then holds it no longer."""
 _PHOTO_BYTES = 64 << 20
 
 
@@ -154,6 +157,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self._free = threading.BoundedSemaphore(_MOST_CLIENTS)
+        self._open: dict[Any, float] = {}
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
@@ -163,6 +167,7 @@ class _Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._free.acquire(blocking=False):
+            self._open[request] = time.monotonic()
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
@@ -171,7 +176,15 @@ class _Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self._open.pop(request, None)
             self._free.release()
+
+    def service_actions(self) -> None:
+        """Five times a second: end the connections that last too long."""
+        for request, began in list(self._open.items()):
+            if time.monotonic() - began > _CLIENT_S:
+                with contextlib.suppress(OSError):
+                    request.shutdown(SHUT_RDWR)
 
     def handle_error(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
         """A browser that went away is no news."""

@@ -134,7 +134,10 @@ class BrowserLink:
             await self._stop.wait()
 
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:
-        url = urllib.parse.urlsplit(request.path)
+        try:
+            url = urllib.parse.urlsplit(request.path)
+        except ValueError:
+            return connection.respond(400, "This is not an address of the page.\n")
         if url.path in {"/screen.js", "/screen.css"}:
             return self._file(url.path, request)
         offered = urllib.parse.parse_qs(url.query).get("token", [""])
@@ -163,7 +166,7 @@ class BrowserLink:
         await page.send(json.dumps({"welcome": 1, "windowed": self._windowed}))
         try:
             await self._converse(page)
-        except (ConnectionClosed, ValueError, KeyError, TypeError):
+        except (ConnectionClosed, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             await page.close(1002)
         finally:
             if self._page is page:

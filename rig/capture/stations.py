@@ -62,6 +62,7 @@ class Link:
     screen: Message = field(default_factory=dict)
     frames: str | None = None
     pairing: str | None = None
+    generation: int = 0  # of the phone, as it was told last
     legacy: bool = False  # its phone runs the original app
     called: str = ""  # base URL by which it called the controller
     peer: str | None = None  # its address

@@ -40,7 +40,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     pair = sub.add_parser("pair", help="make a code that pairs a phone with a station")
     pair.add_argument("name", metavar="NAME")
     pair.add_argument("--address", metavar="IP", help="the controller's address for the phone")
-    unpair = sub.add_parser("unpair", help="void the token of a station's phone")
+    unpair = sub.add_parser("unpair", help="void token and key of a station's phone")
     unpair.add_argument("name", metavar="NAME")
     verbs = ((new, run_add), (listed, run_list), (pair, run_pair), (unpair, run_unpair))
     for one, run in verbs:
@@ -67,12 +67,14 @@ def run_add(args: argparse.Namespace) -> int:
 
     with Database.open(home / "rig.db") as database:
         database.write_now(write)
-    command = f"display-agent connect {url_of(home)} --token {token}"
+    # Other users of that computer see its command lines: the token is read from a file.
+    command = f"display-agent connect {url_of(home)} --token @station-token"
     if args.json:
         print(json.dumps({"name": args.name, "token": token, "command": command}))
         return 0
     print(f"Station {args.name}. Its token, shown this once: {token}")
-    print(f"On the computer at its monitor: {command}")
+    print("On the computer at its monitor put it into the file station-token (mode 0600), then:")
+    print(f"  {command}")
     return 0
 
 
@@ -118,7 +120,7 @@ def run_pair(args: argparse.Namespace) -> int:
 
 
 def run_unpair(args: argparse.Namespace) -> int:
-    """Void the token of the station's phone."""
+    """Void token and key of the station's phone."""
     from rig.commands.running import post
 
     told = post(home_of(args), f"/api/stations/{quote(args.name, safe='')}/unpair")
@@ -126,6 +128,11 @@ def run_unpair(args: argparse.Namespace) -> int:
         print(json.dumps(told))
     else:
         print(f"The phone of {args.name} is unpaired. Pair the next: rig station pair {args.name}")
+        if not told["connected"]:
+            print(
+                f"The display agent of {args.name} is away: it lets that phone in until it has "
+                "connected again."
+            )
     return 0
 
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from rig.protocol import actions as act
 from rig.protocol.actions import LocalProtocolError, Output
-from rig.protocol.codes import Code, MessageType, code_name, is_pause
+from rig.protocol.codes import Code, MessageType, is_pause
 from rig.protocol.datagram import BadDatagram, Datagram, Scalar, parse_payload
 from rig.protocol.display_base import DisplayConfig, Exposure, Phase
 from rig.protocol.display_ledger import Subset, checked_result, done_record
@@ -19,7 +19,7 @@ from rig.protocol.display_messages import failure
 from rig.protocol.display_operator import DisplayOperator, OperatorCommand
 from rig.protocol.endpoint import Rng
 from rig.protocol.journal import Record
-from rig.protocol.payload import hex_field, number_field
+from rig.protocol.payload import heard_abort, hex_field, number_field
 from rig.protocol.transitions import Trigger
 
 __all__ = ["DisplayConfig", "DisplayCore", "OperatorCommand", "Phase", "Subset"]
@@ -129,6 +129,8 @@ class DisplayCore(DisplayOperator):
                 self._settle_request()
         elif d.type == MessageType.BYE:
             self._on_bye(now)
+        elif d.type == MessageType.PING:
+            self._pong(d, now)
         elif d.type == MessageType.ARMED:
             self._on_armed(now)
         elif not self._armed or self.phase is Phase.ABORTED:
@@ -153,15 +155,7 @@ class DisplayCore(DisplayOperator):
             Phase.COMPLETE,
         ):
             return
-        body = parse_payload(d.payload)
-        expected, got = body.get("expected"), body.get("got")
-        self._abort(
-            d.code,
-            str(body.get("why") or code_name(d.code)),
-            expected if isinstance(expected, int) else None,
-            got if isinstance(got, int) else None,
-            adopted=d.digest,
-        )
+        self._abort(d.code, *heard_abort(d.payload, d.code), adopted=d.digest)
 
     def _current(self, d: Datagram) -> Exposure | None:
         """The exposure under way if *d* is about it and may still change anything."""
@@ -246,6 +240,11 @@ class DisplayCore(DisplayOperator):
             return
         self._failures += 1
         self._retake(e, why, now, d.code)
+
+    def _pong(self, d: Datagram, now: float) -> None:
+        """Ours never asks; a phone that does is told that somebody is here."""
+        if self._connection is not None:
+            self._send(self._connection, Datagram(MessageType.PONG, ack_pn=d.pn), now)
 
     def _ack(self, pn: int, now: float) -> None:
         if self._connection is not None:

@@ -13,7 +13,7 @@ from rig.protocol.display_ledger import DisplayLedger, Subset
 from rig.protocol.endpoint import Connection, Endpoint, Outstanding, Rng
 from rig.protocol.journal import Record
 from rig.protocol.keys import boot_key
-from rig.protocol.payload import WHY_SIZE, clip
+from rig.protocol.payload import told_abort
 from rig.protocol.transitions import DISPLAY, Phase, Trigger
 
 __all__ = ["DisplayBase", "DisplayConfig", "Exposure", "Phase"]
@@ -125,7 +125,7 @@ class DisplayBase(Endpoint):
             payload = {
                 "expected": latch.expected,
                 "got": latch.got,
-                "why": clip(latch.why, WHY_SIZE),
+                "why": told_abort(latch.why),
             }
             template = Datagram(
                 MessageType.ABORT,

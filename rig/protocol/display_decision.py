@@ -16,7 +16,7 @@ from rig.protocol.datagram import Scalar
 from rig.protocol.display_base import DisplayBase, DisplayConfig, Exposure
 from rig.protocol.endpoint import Rng
 from rig.protocol.journal import Record
-from rig.protocol.payload import hex_field, number_field
+from rig.protocol.payload import heard_number, heard_why, hex_field, number_field
 from rig.protocol.transitions import Trigger
 
 _ATTEMPTS = 2**16 - 2
@@ -41,14 +41,13 @@ class DisplayDecision(DisplayBase, ABC):
         """Rule 5.4: what is to become of a photo in doubt."""
         aborted = ready.get("aborted_id")
         if aborted is not None and aborted != self._rearm.hex():
-            why = str(ready.get("aborted_why") or "the phone is aborted")
+            why = heard_why(ready.get("aborted_why")) or "the phone is aborted"
             code = number_field(ready, "aborted_code")
-            expected, got = ready.get("aborted_expected"), ready.get("aborted_got")
             self._abort(
                 code,
                 why,
-                expected if isinstance(expected, int) else None,
-                got if isinstance(got, int) else None,
+                heard_number(ready.get("aborted_expected")),
+                heard_number(ready.get("aborted_got")),
                 adopted=hex_field(ready, "aborted_id", 8),
             )
             return
@@ -101,6 +100,11 @@ class DisplayDecision(DisplayBase, ABC):
             f"the phone holds {committed} decided photos of this subset, the display {decided}; "
             "one of the two was restored from an older copy"
         )
+        if committed == 0:
+            why = (
+                f"this phone has none of the {decided} decided photos of this subset. Copy the "
+                "photo folder of the phone before onto it, or pair that one again; then re-arm"
+            )
         first = self._subset.first
         self._abort(Code.DIVERGED, why, first + decided, first + committed)
 

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from rig.protocol.codes import code_name
 from rig.protocol.datagram import BadDatagram, Scalar, parse_payload
 
 WHY_SIZE = 600
@@ -64,6 +65,34 @@ def why_field(payload: bytes) -> str:
     except BadDatagram:
         return ""
     return printable(why) if isinstance(why, str) and len(why) <= SENTENCE else ""
+
+
+def told_abort(why: str, size: int = WHY_SIZE) -> str:
+    """The reason of an abort as `told`, in at most *size* bytes of canonical JSON."""
+    return clip(told(why), size)
+
+
+def heard_abort(payload: bytes, code: int) -> tuple[str, int | None, int | None]:
+    """Reason, expected and got of an ABORT with *code*: what is no text or number counts as none.
+
+    The reason is fit to be shown: one line, no control character, at most `WHY_SIZE` bytes.
+
+    Raises:
+        BadDatagram: the payload is none.
+    """
+    body = parse_payload(payload)
+    why = heard_why(body.get("why")) or code_name(code)
+    return why, heard_number(body.get("expected")), heard_number(body.get("got"))
+
+
+def heard_number(value: Scalar) -> int | None:
+    """*value* if it is a whole number."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def heard_why(why: Scalar) -> str:
+    """An abort's reason as it may be shown and journalled; empty if *why* is no text."""
+    return clip(printable(why), WHY_SIZE) if isinstance(why, str) else ""
 
 
 def clip(text: str, size: int) -> str:

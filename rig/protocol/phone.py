@@ -16,12 +16,12 @@ from rig.protocol.codes import (
     TEMPERATURE_MAX,
     Code,
     MessageType,
-    code_name,
 )
 from rig.protocol.datagram import Datagram, canonical, parse_payload
 from rig.protocol.endpoint import Connection
 from rig.protocol.journal import Record
 from rig.protocol.ledger import Shot, ShotState
+from rig.protocol.payload import heard_abort
 from rig.protocol.phone_base import PhoneConfig, committed_event
 from rig.protocol.phone_camera import PhoneCamera
 from rig.protocol.phone_messages import accepted, captured, failed
@@ -62,15 +62,7 @@ class PhoneCore(PhoneCamera):
         self._send(connection, Datagram(MessageType.ABORT_ACK, ack_pn=d.pn, digest=d.digest), now)
         if self.ledger.latch is not None:
             return
-        body = parse_payload(d.payload)
-        expected, got = body.get("expected"), body.get("got")
-        self._abort(
-            d.code,
-            str(body.get("why") or code_name(d.code)),
-            expected if isinstance(expected, int) else None,
-            got if isinstance(got, int) else None,
-            adopted=d.digest,
-        )
+        self._abort(d.code, *heard_abort(d.payload, d.code), adopted=d.digest)
 
     def _on_finish(self, connection: Connection, d: Datagram, now: float) -> None:
         run, records = self._run(), list[Record]()
@@ -78,15 +70,14 @@ class PhoneCore(PhoneCamera):
         if doubtful is not None and doubtful.index == run.last:
             if run.chain_after(doubtful)[:8] == d.chain:
                 records.append(_commit(doubtful))
-        elif run.committed == run.last - run.first + 1 and run.chain[:8] == d.chain:
-            if run.finished:
-                self._finished(connection, d, now)
-                return
-        else:
+        elif run.committed != run.last - run.first + 1:
             why = f"the display says the subset is finished; the phone expects {run.expected}"
             self._abort(Code.INDEX_MISMATCH, why, run.expected, d.index + 1)
             return
-        if doubtful is not None and not records:
+        elif run.finished and run.chain[:8] == d.chain:
+            self._finished(connection, d, now)
+            return
+        if not records and (doubtful is not None or run.chain[:8] != d.chain):
             why = "the display's history of this subset differs from the phone's"
             self._abort(Code.CHAIN_MISMATCH, why, None, None)
             return

@@ -34,7 +34,7 @@ class PhoneArming(PhoneHandshake, ABC):
             return
         if connection is self._live:
             return  # re-arming takes a new handshake
-        arm = parse_payload(d.payload)
+        arm = _checked(parse_payload(d.payload))  # all of it, before anything is changed
         campaign = hex_field(arm, "campaign_id", 8)
         run = self.ledger.run(campaign, d.subset)
         records = self._void_open("armed anew")
@@ -153,6 +153,15 @@ class PhoneArming(PhoneHandshake, ABC):
             payload=canonical({"committed": run.committed}),
         )
         self._send(connection, armed, now)
+
+
+def _checked(arm: dict[str, Scalar]) -> dict[str, Scalar]:
+    """*arm* if all that is read of it has its form; BadDatagram if not."""
+    for name, size in (("campaign_id", 8), ("manifest", 32)):
+        hex_field(arm, name, size)
+    for name in ("first", "last", "view_committed"):
+        number_field(arm, name)
+    return arm
 
 
 def _run_record(campaign: bytes, subset: int, arm: dict[str, Scalar]) -> Record:

@@ -13,7 +13,7 @@ from rig.protocol.endpoint import Connection, Endpoint, Outstanding, Rng
 from rig.protocol.journal import Record
 from rig.protocol.keys import boot_key
 from rig.protocol.ledger import PhoneLedger, Run, Shot
-from rig.protocol.payload import WHY_SIZE, clip
+from rig.protocol.payload import told_abort
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class PhoneBase(Endpoint):
         latch = self.ledger.latch
         if latch is None:
             raise LocalProtocolError("no abort is latched")
-        payload = {"expected": latch.expected, "got": latch.got, "why": clip(latch.why, WHY_SIZE)}
+        payload = {"expected": latch.expected, "got": latch.got, "why": told_abort(latch.why)}
         return Datagram(
             MessageType.ABORT,
             flags=Flag.CON,
@@ -156,9 +156,14 @@ class PhoneBase(Endpoint):
         return self.ledger.current
 
     def _resend(self, now: float) -> None:
-        """Send the unanswered CAPTURED, FAILED or ABORT again."""
-        if self._con is not None and self._live is not None:
-            self._transmit(self._live, self._con, "con", now)
+        """Send the unanswered CAPTURED, FAILED or ABORT again; an ABORT until the link is dead."""
+        if self._con is None or self._live is None:
+            return
+        silent = now - self._live.last_heard
+        if self.ledger.latch is not None and silent >= self._timers.link:
+            self._settle_con()  # whoever comes back is told by READY, and at its next command
+            return
+        self._transmit(self._live, self._con, "con", now)
 
     def _peer_connection(self) -> Connection | None:
         return self._live

@@ -95,7 +95,10 @@ class PhoneHandshake(PhoneBase, ABC):
         records: list[Record] = [{"k": "BOOT", "boot": self.boot_id.hex()}]
         records += self._void_open("restart")
         if missing and self.ledger.latch is None:
-            why = f"{len(missing)} stored photo(s) are gone from the phone, first {missing[0]}"
+            why = (
+                f"{len(missing)} stored photo(s) are gone from the phone, first {missing[0]}; put "
+                "them back into its photo folder and re-arm"
+            )
             records.append(self._abort_record(Code.STORE_LOST, why, None, None, "phone"))
         for record in records:
             self.ledger.apply(record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rig.protocol.codes import Code, Flag, MessageType
 from rig.protocol.datagram import Datagram, Scalar, canonical
 from rig.protocol.ledger import Latch, Run, Shot
-from rig.protocol.payload import clip, told
+from rig.protocol.payload import clip, told, told_abort
 from rig.protocol.phone_base import Health, PhoneConfig
 
 
@@ -18,7 +18,7 @@ def standing(run: Run | None, latch: Latch | None) -> dict[str, Scalar]:
         "chain": run.chain.hex() if run else "",
         "aborted_id": latch.abort_id.hex() if latch else None,
         "aborted_code": latch.code if latch else 0,
-        "aborted_why": clip(latch.why, 160) if latch else "",
+        "aborted_why": told_abort(latch.why, 160) if latch else "",
         "aborted_expected": latch.expected if latch else None,
         "aborted_got": latch.got if latch else None,
         **(_doubt(doubtful) if doubtful else {}),

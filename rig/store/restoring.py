@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def restore(
         _verify(backup, made, lambda done: advance(done, total))
         staging = home.parent / f".{home.name}.restoring"
         home.parent.mkdir(parents=True, exist_ok=True)
-        staging.mkdir(exist_ok=True, mode=0o700)
+        _make_private(staging)
         with copying.alone_in(staging, f"Another command restores to {home} already."):
             try:
                 _fill(staging, backup, made, free, lambda n: advance(len(made.files) + n, total))
@@ -78,6 +79,17 @@ def restore(
                     ) from error
                 raise
     return Restored(made, len(made.files), sum(one.size for one in made.files))
+
+
+def _make_private(staging: Path) -> None:
+    """Where others may write, too, the name may be there before us: as a link, or as theirs."""
+    staging.mkdir(exist_ok=True, mode=0o700)
+    found = staging.lstat()
+    if not stat.S_ISDIR(found.st_mode) or (os.name == "posix" and found.st_uid != os.getuid()):
+        raise StoreError(
+            f"{staging} is a link or belongs to somebody else: look at who put it there and remove "
+            "it, or choose another --home."
+        )
 
 
 def _require_free_place(backup: Path, home: Path, *, into_empty: bool) -> None:

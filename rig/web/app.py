@@ -36,6 +36,7 @@ from rig.web.middleware import (
     TrustedHosts,
 )
 from rig.web.pairing import TryLog
+from rig.web.patience import Hurry
 from rig.web.receive import MAX_PHOTO, Turns
 
 BODY_LIMIT = 8 * 1024 * 1024
@@ -67,6 +68,7 @@ def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastA
             Middleware(AccessLog),
             Middleware(TrustedHosts, names=(*LOCAL_NAMES, *trusted_hosts)),
             Middleware(Gate, auth=rig.auth),
+            Middleware(Hurry),
             Middleware(BodyLimit, limit=BODY_LIMIT, uploads=MAX_PHOTO),
             Middleware(QuietStreams),
         ],

@@ -64,11 +64,17 @@ class Auth:
         self.cookie_name = "rig-" + self._derive("cookie name")[:8].lower().translate(_PLAIN)
         self._links: dict[str, float] = {}
 
+    def phone(self, station: str) -> tuple[int, str]:
+        """How often *station*'s phone was unpaired, and the bearer token of the present one.
+
+        Reads the store.
+        """
+        generation = self._database.query(lambda c: pairings.generation(c, station))
+        return generation, self._phone_token(station, generation)
+
     def phone_token(self, station: str) -> str:
         """The bearer token of *station*'s phone: the same until it is unpaired. Reads the store."""
-        return self._phone_token(
-            station, self._database.query(lambda c: pairings.generation(c, station))
-        )
+        return self.phone(station)[1]
 
     def code_key(self) -> bytes:
         """The key that pairing codes are hashed with."""

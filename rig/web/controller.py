@@ -118,8 +118,9 @@ class Controller:
 
     async def welcome(self, link: Link) -> dict[str, Any]:
         """The message that tells *link*'s display agent what its phone is to be given."""
-        token = await asyncio.to_thread(self.auth.phone_token, link.station)
-        phone = {"url": link.called, "token": token}
+        generation, token = await asyncio.to_thread(self.auth.phone, link.station)
+        link.generation = generation
+        phone = {"url": link.called, "token": token, "generation": generation}
         return {"type": "welcome", "station": link.station, "phone": phone}
 
     def hand_on(self, session: str) -> None:

@@ -8,6 +8,8 @@ from typing import TextIO
 
 import structlog
 
+from rig.plain import plain_event
+
 
 def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None:
     """Send structlog's and the standard library's records to *stream* in one form.
@@ -25,7 +27,10 @@ def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None
     # Never with local variables: they hold cookies, tokens and names of patients.
     tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     renderer: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [
+            plain_event,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
         if stream.isatty()
         else [
             structlog.processors.ExceptionRenderer(tracebacks),

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, Response
 
 from rig.capture import sessions
@@ -42,10 +43,13 @@ async def sign_in(request: Request, rig: Rig, token: str | None = None) -> Respo
 async def sign_in_with_token(request: Request, rig: Rig) -> Response:
     """Sign a browser in with the access token or a one-time token."""
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > FORM_LIMIT:
-            raise Problem(413, "The form is too long.")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > FORM_LIMIT:
+                raise Problem(413, "The form is too long.")
+    except ClientDisconnect as error:
+        raise Problem(408, "The form did not arrive whole: send it again.") from error
     token = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0].strip()
     if rig.auth.is_token(token) or rig.auth.redeem_link(token):
         return _welcome(request, rig.auth)

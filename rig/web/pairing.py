@@ -129,7 +129,8 @@ async def exchange(
 async def unpair(rig: Controller, station: str) -> int:
     """Void the phone of *station*: its token and any code; the new generation.
 
-    A connected display agent is told the new token at once, so that the next phone gets it.
+    A connected display agent is told at once: it moves to another key, which lets the phone before
+    in no more, and the next phone gets that one. Another one is told when it connects.
 
     Raises:
         NotFoundError: no such station.
@@ -140,7 +141,9 @@ async def unpair(rig: Controller, station: str) -> int:
     rig.phones.forget(station)
     if (link := rig.hub.get(station)) is not None:
         link.pairing = None
-        link.send(await rig.welcome(link))
+        welcome = await rig.welcome(link)
+        link.pairing = None  # one of the generation before may have come meanwhile
+        link.send(welcome)
     log.info("phone unpaired", station=station)
     return generation
 

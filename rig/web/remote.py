@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from rig.capture import campaigns, sessions
 from rig.capture.sessions import Session
-from rig.capture.states import Request
+from rig.capture.states import Request, State
 from rig.capture.stations import Link, StationAwayError
 from rig.planning.plan import to_json
 from rig.web.controller import Controller
@@ -44,7 +44,11 @@ async def ask(
     present = await rig.database.aquery(lambda c: sessions.find(c, session))
     if wanted is not Request.ABORT:
         rig.hub.need(present.station)
-    if wanted is Request.RESUME and present.started_ns is None:
+    if (
+        wanted is Request.RESUME
+        and present.started_ns is None
+        and present.state is not State.PAUSED
+    ):
         wanted = Request.START
     now = rig.clock_ns()
 

@@ -76,7 +76,7 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "accepted": lambda e: f"Phone takes {_at(e)}",
     "committed": lambda e: f"Kept {_at(e)}",
     "retake": lambda e: f"Taken again: {_at(e)}. {e.body['why']}",
-    "link_lost": lambda _: "No contact with the phone",
+    "link_lost": lambda e: f"No contact with the phone. {e.body.get('why', '')}",
     "paused": lambda e: f"Paused. {e.body.get('why', '')}",
     "resumed": lambda _: "Going on",
     "aborted": lambda e: f"ABORTED. {e.body.get('why', '')}",

@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from rig.web.controller import Controller
+from rig.web.patience import PatientProtocol
 
 WEBSOCKET_MESSAGE = 256 * 1024
 """Largest message of a display agent, bytes."""
@@ -45,7 +46,7 @@ def make_server(
     """A server for *app*; run it with `serve(sockets=[...])`."""
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=PatientProtocol,
         ws="websockets-sansio",
         ws_max_size=WEBSOCKET_MESSAGE,
         lifespan="on",

@@ -132,7 +132,9 @@ def _may(session: Session, wanted: Request) -> bool:
     if wanted is Request.RESOLVE:
         return doubt(session) is not None
     if wanted is Request.RESUME:
-        return session.started_ns is not None and doubt(session) is None
+        # Paused before any phone came: the station has begun, only it never shot.
+        begun = session.started_ns is not None or session.state is State.PAUSED
+        return begun and doubt(session) is None
     return True
 
 

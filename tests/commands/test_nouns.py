@@ -127,8 +127,8 @@ def test_station_add_prints_the_token_once(rig, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "serve.json").write_text('{"url": "http://127.0.0.1:4321"}')
     told = json.loads(rig("station", "add", "room-1", "--json")[1])
-    connect = f"display-agent connect http://127.0.0.1:4321 --token {told['token']}"
-    assert told["command"] == connect
+    # Not the token itself: other users of that computer see its command lines.
+    assert told["command"] == "display-agent connect http://127.0.0.1:4321 --token @station-token"
     status, out, _ = rig("station", "list", "--json")
     assert (status, json.loads(out)) == (0, {"stations": ["room-1"]})
     assert told["token"] not in rig("station", "list")[1]

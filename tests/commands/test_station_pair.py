@@ -77,7 +77,7 @@ def test_unpair_says_what_comes_next(controller, rig):
     status, out, _ = rig(home, "station", "unpair", "room-1")
     assert (status, "rig station pair room-1" in out) == (0, True)
     told = json.loads(rig(home, "station", "unpair", "room-1", "--json")[1])
-    assert told == {"name": "room-1", "generation": 2}
+    assert told == {"name": "room-1", "generation": 2, "connected": False}
 
 
 def test_on_a_network_only_the_way_in_is_open(controller):

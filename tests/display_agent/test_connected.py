@@ -20,6 +20,7 @@ from display_agent.screens.null import NullScreen
 from display_agent.station import Station, StationConfig
 from rig.planning.model import Environment
 from rig.planning.plan import PlanItem, SubsetPlan, to_json
+from rig.protocol.keys import parse_pairing
 
 
 def plan_of(folder: Path, session: str, count: int = 2) -> SubsetPlan:
@@ -42,6 +43,7 @@ class FakeController:
         self.replies: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.pairings: asyncio.Queue[str] = asyncio.Queue()
         self.acking = True
+        self.phone: dict[str, Any] = {"url": "http://c", "token": "t"}
         self._socket: ServerConnection | None = None
         self._ids = 0
 
@@ -50,8 +52,7 @@ class FakeController:
         hello = json.loads(await socket.recv())
         for session in hello["sessions"]:
             await socket.send(json.dumps({"type": "ack", "session": session, "seq": 0}))
-        phone = {"url": "http://c", "token": "t"}
-        await socket.send(json.dumps({"type": "welcome", "station": "s", "phone": phone}))
+        await self.welcome()
         async for text in socket:
             message = json.loads(text)
             if message["type"] == "event":
@@ -63,6 +64,11 @@ class FakeController:
                 await self.replies.put(message)
             elif message["type"] == "pairing":
                 await self.pairings.put(message["url"])
+
+    async def welcome(self) -> None:
+        assert self._socket is not None
+        message = {"type": "welcome", "station": "s", "phone": self.phone}
+        await self._socket.send(json.dumps(message))
 
     async def order(self, do: str, **fields: Any) -> dict[str, Any]:
         assert self._socket is not None
@@ -193,3 +199,63 @@ async def test_an_interrupted_session_goes_on_by_itself(
         assert second.station.session.status()["phase"] == "hello"
     finally:
         await second.stop()
+
+
+async def test_an_unpaired_phone_is_cut_off_and_the_session_waits_for_the_next(
+    tmp_path: Path, controller: tuple[FakeController, str]
+) -> None:
+    """Another key before it is told; the session is begun again, paused, with a sentence."""
+    fake, url = controller
+    plan = plan_of(tmp_path, "s" + "6" * 16)
+    running = Running(tmp_path, url, plan)
+    await running.start()
+    try:
+        async with asyncio.timeout(10):
+            first = parse_pairing(await fake.pairings.get())
+            assert (await fake.order("load", plan=to_json(plan)))["ok"]
+            assert (await fake.order("start", session=plan.session))["ok"]
+            before = running.station.session
+            fake.phone |= {"generation": 1, "token": "u"}
+            await fake.welcome()
+            second = parse_pairing(await fake.pairings.get())
+            assert second.psk != first.psk
+            assert second.upload_token == "u"
+            assert running.station.session is not before
+            assert running.station.psk == second.psk
+            while "paused" not in [e["event"] for e in fake.events]:
+                await asyncio.sleep(0.01)
+            await fake.welcome()  # the same number again: nothing moves
+            assert parse_pairing(await fake.pairings.get()).psk == second.psk
+            fake.phone |= {"generation": "x"}
+            await fake.welcome()
+            assert (await fake.order("abort", session=plan.session))["ok"]
+        assert [e["seq"] for e in fake.events] == list(range(1, len(fake.events) + 1))
+        paused = next(e for e in fake.events if e["event"] == "paused")
+        assert "Copy its photo folder to the next phone" in paused["why"]
+        assert parse_pairing((tmp_path / "pair.txt").read_text()).psk == second.psk
+        assert fake.pairings.empty()  # a number that is none pairs nobody
+    finally:
+        await running.stop()
+
+
+async def test_unpairing_leaves_a_session_alone_that_was_not_begun(
+    tmp_path: Path, controller: tuple[FakeController, str]
+) -> None:
+    """It is loaded with the new key; nothing is paused, nothing is started."""
+    fake, url = controller
+    plan = plan_of(tmp_path, "s" + "7" * 16)
+    running = Running(tmp_path, url, plan)
+    await running.start()
+    try:
+        async with asyncio.timeout(10):
+            await fake.pairings.get()
+            assert (await fake.order("load", plan=to_json(plan)))["ok"]
+            fake.phone |= {"generation": 1}
+            await fake.welcome()
+            await fake.pairings.get()
+            assert running.station.session is not None
+            assert running.station.session.status()["phase"] == "idle"
+            assert (await fake.order("start", session=plan.session))["ok"]
+        assert "paused" not in [e["event"] for e in fake.events]
+    finally:
+        await running.stop()

@@ -153,6 +153,9 @@ class Agent:
         if self.on_command is not None:
             await self.on_command(command)
 
+    async def pair(self, welcome: dict) -> str:
+        return self.pairing(welcome)
+
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self._slept.set()
@@ -170,7 +173,7 @@ class Agent:
             "handler": self.handle,
             "outboxes": lambda: self.boxes,
             "status": lambda: {"session": SESSION, "phase": "running"},
-            "pairing": self.pairing,
+            "pairing": self.pair,
             "sleep": self.sleep,
             "clock": lambda: self.now,
             "rng": random.Random(1),

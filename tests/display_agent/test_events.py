@@ -55,6 +55,18 @@ def test_a_commit_tells_the_photo_and_its_source() -> None:
     assert body["source_sha256"] == "ef" * 32
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(5.2, "not been heard for 5 s; check that it is on"), (0.0, "stopped; start it again")],
+)
+def test_a_lost_link_says_what_to_look_at(seconds: float, words: str) -> None:
+    """A phone that said goodbye is something else than silence."""
+    described = describe(act.PeerLost(seconds), round_trip=None, sources={})
+    assert described is not None
+    assert words in described[3]["why"]
+    assert described[3]["seconds"] == round(seconds, 1)
+
+
 def test_what_nobody_outside_needs_is_not_told() -> None:
     """Actions and inner steps are no events."""
     assert describe(act.Blank("x"), round_trip=None, sources={}) is None

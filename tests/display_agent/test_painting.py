@@ -116,3 +116,27 @@ async def test_disturbances_reach_the_core_until_it_is_closed(bench: Any) -> Non
 async def test_other_outputs_are_somebody_elses(bench: Any) -> None:
     """They go on to the session."""
     assert not bench[0].perform(act.Resumed())
+
+
+async def test_the_next_two_are_ready_and_a_hit_is_reported(make_item: Any, make_plan: Any) -> None:
+    """Three surfaces stand ready while one is photographed; only the first of a run is a miss."""
+    plan = make_plan(*(make_item(n) for n in range(1, 7)))
+    screen = NullScreen((160, 120))
+    await screen.open()
+    prefetch = Prefetch(LocalImages(plan), screen.size)
+    hits: list[bool] = []
+    painting = Painting(plan, screen, prefetch, lambda _, body: hits.append(body["prefetch_hit"]))
+    core = Core()
+    painting.serve(core, core)  # type: ignore[arg-type]
+    for index in range(1, 7):
+        painting.perform(act.Paint(index, bytes([index]) * 8))
+        assert (await core.next())[0] == "painted"
+        await asyncio.gather(*prefetch._entries.values())  # the photo is being taken
+        ready = [key[0] for key in prefetch._entries]
+        wanted = [item.sha256 for item in plan.items[index - 1 : index + 2]]
+        assert set(wanted) <= set(ready)
+        assert 3 <= len(ready) <= 4
+    assert hits == [False, True, True, True, True, True]
+    await painting.close()
+    await prefetch.close()
+    await screen.close()

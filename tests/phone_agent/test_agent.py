@@ -203,6 +203,25 @@ async def test_storage_that_is_full_loses_nothing(rig):
     check_all_kept(display, phone.folder)
 
 
+async def test_restarted_agent_shows_its_last_photo(rig):
+    """Not "no photo yet": the person sees at once what is there; a photo that was let go is not."""
+    display, start = rig
+    first = start()
+    await display.until(act.Completed)
+    await first.stop()
+    last = display.of(act.Committed)[-1]
+    second = start()
+    await second.until(lambda: second.view.state == "knocking")
+    assert second.view.name == last.name
+    assert second.view.photo == second.folder / "photos" / last.name
+    assert (second.view.index, second.view.count, second.view.total) == (4, 4, 4)
+    await second.stop()
+    (first.folder / "photos" / last.name).rename(first.folder / "elsewhere.jpg")
+    third = start()
+    await third.until(lambda: third.view.state == "aborted")
+    assert (third.view.name, third.view.photo) == ("", None)
+
+
 async def test_killed_app_goes_on_where_it_was(rig):
     """The exposure under way is void; the next life takes it again."""
     display, start = rig
@@ -275,8 +294,7 @@ async def test_guard_pauses_with_the_reason(rig, programs, tmp_path, status, cod
     assert start.camera.shots == 0
     well = {"percentage": 60, "status": "CHARGING", "temperature": 30.0}
     (tmp_path / "status").write_text(json.dumps(well))
-    clock[0] = 60.0
-    phone.agent._look_soon()
+    clock[0] = 10.0  # somebody waits: it is asked before the minute is over
     await phone.until(lambda: phone.view.battery_pct == 60)
     display.resume()
     await display.until(act.Completed)
@@ -293,8 +311,7 @@ async def test_nearly_full_storage_pauses_before_the_shot(rig, monkeypatch):
     assert "paused: DISK_LOW" in phone.out.getvalue()
     assert "free some room" in phone.view.last_error
     assert start.camera.shots == 0
-    free[0] = 10**10
-    phone.agent._look_soon()
+    free[0] = 10**10  # noticed by itself, before anybody can resume
     await phone.until(lambda: phone.view.free_bytes == 10**10)
     display.resume()
     await display.until(act.Completed)

@@ -25,6 +25,18 @@ def test_a_sound_folder_exits_0(folder: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == "0 files hashed: sound\n"
 
 
+def test_the_folder_of_the_agent_is_the_default(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `phone-agent` alone uses, `phone-agent audit` alone audits."""
+    home = folder.parent / "home"
+    home.mkdir()
+    folder.rename(home / "rig")
+    monkeypatch.setenv("HOME", str(home))
+    assert main(["audit"]) == 0
+    assert "sound" in capsys.readouterr().out
+
+
 def test_a_finding_exits_1_and_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As one JSON object on stdout and nothing else there."""
     (folder / "photos" / "x.jpg").write_bytes(b"x")

@@ -121,6 +121,17 @@ def test_app_is_asked_once_a_minute(watch):
     assert watch.asked() == 2
 
 
+def test_app_is_asked_more_often_while_somebody_waits_for_it(watch):
+    """Who plugs the phone in need not wait a minute to go on; a hang still cannot pile up."""
+    watch.look()
+    watch.clock.now += 9
+    watch.look(awaited=True)
+    assert watch.asked() == 1
+    watch.clock.now += 1
+    watch.look(awaited=True)
+    assert watch.asked() == 2
+
+
 def test_old_news_are_forgotten(watch, programs):
     """After a quarter of an hour without an answer nothing is claimed any more."""
     watch.look()

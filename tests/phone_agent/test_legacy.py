@@ -264,8 +264,13 @@ async def test_photos_that_vanished_stop_the_run(tmp_path: Path, start: Start) -
 
 @pytest.mark.parametrize(
     "failpoint",
-    ["before_intent:2", "after_intent:2", "before_stored:2", "after_stored:2", "after_commit:2"],
-)
+    [
+        "before_run", "after_arm", "before_boot", "after_boot", "before_intent:2",
+        "after_intent:2", "after_reserve_json:2", "after_rename_json:2", "after_sidecar:2",
+        "after_reserve_jpg:2", "after_rename_jpg:2", "before_stored:2", "after_stored:2",
+        "before_commit:2", "after_commit:2",
+    ],
+)  # fmt: skip
 def test_killed_at_any_step_the_client_never_notices(
     tmp_path: Path, http_server: Any, failpoint: str
 ) -> None:

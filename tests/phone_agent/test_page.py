@@ -180,3 +180,28 @@ def test_clients_that_say_nothing_do_not_pile_up(view):
         for each in idle:
             each.close()
         page.close()
+
+
+def test_clients_that_drip_are_ended(view, monkeypatch):
+    """A byte now and then does not hold one of the eight places for ever."""
+    import socket
+    import time
+
+    monkeypatch.setattr("phone_agent.page._CLIENT_S", 0.5)
+    page = StatusPage(("127.0.0.1", 0), view)
+    page.start()
+    try:
+        with socket.create_connection(page._server.server_address, timeout=0.1) as line:
+            line.sendall(b"GET / HTTP/1.1\r\n")
+            ended, until = False, time.monotonic() + 20
+            while not ended and time.monotonic() < until:
+                try:
+                    line.sendall(b"X: y\r\n")
+                    ended = line.recv(1) == b""
+                except TimeoutError:
+                    continue
+                except OSError:
+                    ended = True
+        assert ended
+    finally:
+        page.close()

@@ -13,7 +13,7 @@ from typing import Any
 from rig.protocol import actions as act
 from rig.protocol.codes import Timers
 from rig.protocol.journal import Record
-from rig.protocol.legacy_display import LegacyDisplayConfig, LegacyDisplayCore
+from rig.protocol.legacy_display import LegacyDisplayConfig, LegacyDisplayCore, LegacyPhase
 from rig.protocol.legacy_ledger import LegacySubset
 from rig.protocol.legacy_phone import LegacyPhoneConfig, LegacyPhoneCore
 
@@ -296,3 +296,18 @@ class PhoneBench:
                 self.run(self.core.photo_stored(output.ticket, self.store_failure, self.now))
             else:
                 self.events.append(output)
+
+
+def shoot(bench: Any, app: Any, *, rounds: int = 100) -> Any:
+    """Let both talk without any fault until the display stops asking."""
+    for _ in range(rounds):
+        bench.wait(1)
+        for request in bench.take():
+            app.receive(request, "d")
+        while app.exposing:
+            app.photo_done()
+        for answer, _ in app.take_sent():
+            bench.hear(answer)
+        if bench.core.phase in (LegacyPhase.COMPLETE, LegacyPhase.PAUSED, LegacyPhase.ABORTED):
+            break
+    return bench

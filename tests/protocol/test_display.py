@@ -392,13 +392,3 @@ def test_the_journal_folds_to_the_live_ledger(armed_display):
         replayed.apply(record)
     assert (replayed.done, replayed.chain, replayed.latch) == (live.done, live.chain, live.latch)
     assert replayed.chain_before_last == live.chain_before_last
-
-
-def test_messages_that_mean_nothing_to_a_display_change_nothing(armed_display):
-    armed_display.paint()
-    armed_display.take()
-    before = list(armed_display.journal)
-    for kind in (M.CAPTURE, M.ARM, M.FINISH, M.ACK, M.BYE, M.META_ACK, M.PONG, M.ABORT_ACK):
-        armed_display.tell(Datagram(kind))
-    assert armed_display.take() == []
-    assert armed_display.journal == before

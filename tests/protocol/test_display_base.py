@@ -9,6 +9,7 @@ from rig.protocol.actions import LocalProtocolError
 from rig.protocol.codes import Code, MessageType
 from rig.protocol.datagram import Datagram, canonical, parse_payload
 from rig.protocol.display import Phase
+from rig.protocol.payload import printable
 
 M = MessageType
 PHONE_ID = b"phone-id"
@@ -223,4 +224,4 @@ def test_the_latch_survives_a_restart(armed_display):
 def test_a_reason_of_any_length_and_script_fits_a_datagram(armed_display, why: str):
     _operator(armed_display, "abort", why=why)
     abort = armed_display.messages(M.ABORT)[0]
-    assert why.startswith(parse_payload(abort.payload)["why"])
+    assert printable(why).startswith(parse_payload(abort.payload)["why"])

@@ -188,6 +188,24 @@ def test_a_name_in_any_other_spelling_is_refused(what: str, wrong: str):
         decode_name(_signed(stem.replace(what, wrong, 1)))
 
 
+@settings(max_examples=400, deadline=None)
+@given(NAMES, st.integers(0, 250), st.sampled_from("09afgzAF_%~.-/\\ \n\u00e9"), st.integers(0, 2))
+def test_a_near_miss_under_a_right_check_field_is_refused_or_is_a_name_itself(
+    label: PhotoName, at: int, new: str, cut: int
+):
+    """One character put in, exchanged or taken for another: never two names of one label."""
+    name = encode_name(label)
+    stem = name[: -len("c00000000.jpg")]
+    at %= len(stem)
+    wrong = _signed(stem[:at] + new + stem[at + cut :])
+    try:
+        other = decode_name(wrong)
+    except BadPhotoName:
+        return
+    assert encode_name(other) == wrong
+    assert wrong == name or other != decode_name(name)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=60))
 def test_any_other_text_is_refused_by_bad_photo_name_only(text: str):

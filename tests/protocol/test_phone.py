@@ -301,6 +301,24 @@ def test_finish_with_another_history_aborts(armed_phone):
     assert armed_phone.core.ledger.current.in_doubt == (4, 1)
 
 
+def test_finish_of_a_finished_subset_with_another_history_aborts(armed_phone):
+    """All is committed, yet the display believes in other photos: neither is put right."""
+    _all(armed_phone)
+    _finish(armed_phone)
+    _finish(armed_phone, chain=b"elsewise")
+    assert armed_phone.messages(M.ABORT)[0].code == Code.CHAIN_MISMATCH
+    assert armed_phone.kinds().count("FINISH") == 1
+
+
+def test_finish_with_the_history_before_the_photo_in_doubt_aborts(armed_phone):
+    """A display that forgot its last decision is no reason to end with a photo in doubt."""
+    _all(armed_phone)
+    before = armed_phone.core.ledger.current.chain
+    _finish(armed_phone, chain=before[:8])
+    assert armed_phone.messages(M.ABORT)[0].code == Code.CHAIN_MISMATCH
+    assert "FINISH" not in armed_phone.kinds()
+
+
 def test_both_sides_compute_the_same_chain(armed_phone):
     """C_n over index, attempt, photo and metadata, from C_0 of the subset."""
     _all(armed_phone)

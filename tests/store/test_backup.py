@@ -504,3 +504,15 @@ def test_the_home_is_in_its_place_as_the_last_step(home, target, tmp_path, monke
     with pytest.raises(StoreError, match="no longer empty"):
         restore(target, tmp_path / "new")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["mine.txt"]
+
+
+def test_a_link_that_waits_for_the_restored_home_is_not_followed(home, target, tmp_path):
+    """Where others may write they could have files of the user's own removed."""
+    run(home, target)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "precious").write_text("x")
+    (tmp_path / ".new.restoring").symlink_to(mine)
+    with pytest.raises(StoreError, match="is a link"):
+        restore(target, tmp_path / "new")
+    assert (mine / "precious").read_text() == "x"

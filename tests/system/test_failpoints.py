@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -15,11 +16,14 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
 
+import phone_agent.store
+import rig.protocol
 from rig.planning.model import Environment
 from rig.planning.plan import SubsetPlan, to_json
 from rig.protocol.codes import code_name
@@ -50,6 +54,38 @@ TWICE = [
     ("after_stored:2", "after_commit:1"),
 ]
 DISPLAY = around("run:1", "arm:1", "done:2", "complete:1")
+DOUBTED, FAILED, ABORTED = around("void:1"), around("fail:1"), around("abort:1", "clear:1")
+
+
+def _records(side: str) -> set[str]:
+    """Both sides of every kind of record that the cores of *side* write."""
+    sources = (Path(rig.protocol.__path__[0])).glob(f"{side}*.py")
+    kinds = {k for p in sources for k in re.findall(r'"k": "([A-Z]+)"', p.read_text("utf-8"))}
+    return set(around(*(kind.lower() for kind in kinds)))
+
+
+def _steps(module: ModuleType) -> set[str]:
+    """The steps that *module* names, with every file suffix they may have."""
+    named = re.findall(r'hit\(f?"([^"]+)"\)', Path(str(module.__file__)).read_text("utf-8"))
+    return {re.sub(r"\{[^}]+\}", s, name) for name in named for s in ("jpg", "json")}
+
+
+def test_no_failpoint_is_left_out() -> None:
+    """A new record or a new step must get its kill; `phone_agent/release.py` has its own tests."""
+    phone = {p.partition(":")[0] for p in [*PHONE, *DOUBTED, *FAILED, *ABORTED]}
+    phone |= {p.partition(":")[0] for pair in TWICE for p in pair}
+    assert phone == _records("phone") | _steps(phone_agent.store)
+    assert {p.partition(":")[0] for p in [*DISPLAY, *ABORTED]} == _records("display")
+    room = Path(__file__).parents[2]
+    naming = {
+        path.relative_to(room).as_posix()
+        for package in ("rig", "phone_agent", "display_agent")
+        for path in (room / package).rglob("*.py")
+        if "failpoint import hit" in path.read_text("utf-8")
+    }
+    assert naming == {
+        "rig/protocol/journal_file.py", "phone_agent/store.py", "phone_agent/release.py",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("failpoint", PHONE)
@@ -86,7 +122,7 @@ def test_the_display_agent_dies_at(failpoint: str, make_pair: MakePair) -> None:
     pair.complete()
 
 
-@pytest.mark.parametrize("failpoint", around("void:1"))
+@pytest.mark.parametrize("failpoint", DOUBTED)
 def test_both_die_over_a_photo_in_doubt(failpoint: str, make_pair: MakePair) -> None:
     """Nobody knows any more whether the x-ray stayed up: the photo goes, even if the phone dies."""
     pair = make_pair(XRAYS)
@@ -132,7 +168,7 @@ def broken_camera() -> Iterator[Callable[[str, int], str]]:
         server.server_close()
 
 
-@pytest.mark.parametrize("failpoint", around("fail:1"))
+@pytest.mark.parametrize("failpoint", FAILED)
 def test_the_phone_agent_dies_over_a_failed_exposure(
     failpoint: str, make_pair: MakePair, broken_camera: Callable[[str, int], str]
 ) -> None:
@@ -181,7 +217,7 @@ class Lost:
             assert [r["id"] for r in records("CLEAR")] == [records("ABORT")[0]["id"]]
 
 
-@pytest.mark.parametrize("failpoint", around("abort:1", "clear:1"))
+@pytest.mark.parametrize("failpoint", ABORTED)
 def test_the_phone_agent_dies_over_an_abort(failpoint: str, make_pair: MakePair) -> None:
     """The latch survives, and so does the operator's re-arm."""
     lost = Lost(make_pair(XRAYS))
@@ -200,7 +236,7 @@ def test_the_phone_agent_dies_over_an_abort(failpoint: str, make_pair: MakePair)
     lost.finish()
 
 
-@pytest.mark.parametrize("failpoint", around("abort:1", "clear:1"))
+@pytest.mark.parametrize("failpoint", ABORTED)
 def test_the_display_agent_dies_over_an_abort(failpoint: str, make_pair: MakePair) -> None:
     """The latch survives, and so does the operator's re-arm."""
     lost = Lost(make_pair(XRAYS))

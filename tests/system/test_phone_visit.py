@@ -17,6 +17,7 @@ import pytest
 
 pytestmark = pytest.mark.system
 MakeRig = Callable[..., Any]
+PATIENCE_S = 120
 
 # As BatteryStatusAPI.java of termux-api answers; the level stands in a file beside it.
 BATTERY = """#!/bin/sh
@@ -55,7 +56,7 @@ def photos(rig: Any) -> list[Path]:
 
 def command(rig: Any, *words: str) -> subprocess.CompletedProcess[str]:
     run = [sys.executable, "-m", "phone_agent.cli", *words, "--dir", str(rig.phone_dir)]
-    return subprocess.run(run, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(run, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
 
 def test_from_the_code_to_the_empty_phone(make_rig: MakeRig, tools: dict[str, Any]) -> None:
@@ -82,7 +83,7 @@ def test_from_the_code_to_the_empty_phone(make_rig: MakeRig, tools: dict[str, An
     other = subprocess.run(
         [sys.executable, "-m", "phone_agent.cli", f"127.0.0.1:{rig.port}", made["code"],
          "--dir", str(rig.folder / "other"), "--camera", f"loopback:{rig.frames}"],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert (other.returncode, other.stderr.count("\n")) == (2, 1)
     assert "code" in other.stderr

@@ -62,6 +62,31 @@ def test_a_phone_that_gets_another_address_goes_on(make_pair: MakePair) -> None:
     only_delayed(pair)
 
 
+def test_a_phone_without_network_comes_back_with_another_address(make_pair: MakePair) -> None:
+    """Nothing gets through until the display says so; then the phone is found at a new address."""
+    pair = make_pair(8, settle_ms=40)
+    relay = pair.through()
+    pair.start()
+    pair.tools["until"](lambda: len(pair.events("committed")) >= 3, "not 3 captures")
+    relay.silent = True
+    lost = pair.tools["until"](lambda: pair.events("link_lost"), "nobody noticed")
+    held = len(pair.events("committed"))
+    assert held < 8
+    # Long enough for the phone to have given the connection up: it knocks.
+    knocks = relay.counts["KNOCK"]
+    pair.tools["until"](lambda: relay.counts["KNOCK"] > knocks + 2, "the phone does not knock")
+    assert len(pair.events("committed")) == held
+    relay.move()
+    relay.silent = False
+    pair.complete()
+    only_delayed(pair)
+    assert lost[0]["seconds"] >= 5
+    assert "check that it is on, in this Wi-Fi" in lost[0]["why"]
+    assert relay.fates["swallowed"] > 3
+    # Either the connection went on (and was told to be back) or a new one was made.
+    assert pair.events("link_back") or len(pair.events("connected")) > 1
+
+
 def test_the_fates_of_datagrams_follow_from_the_seed() -> None:
     """The n-th datagram of a direction meets the same fate in every run; the shares are right."""
     import random

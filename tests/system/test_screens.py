@@ -9,16 +9,21 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
 from bench.session import plan_of, sample_xrays
-from display_agent.compose import compose, decode
+from display_agent.compose import Composition, MarkerLabel, compose, decode
+from display_agent.look import look_of
+from rig.intake.marker import decode_marker
+from rig.intake.marker_ids import Marker
 from rig.planning.plan import SubsetPlan, to_json
 
 SIZE = (1280, 720)
@@ -94,9 +99,15 @@ class RootCamera:
 class Room:
     """A display agent with a real window, a phone agent, and the camera in front of the window."""
 
-    def __init__(self, folder: Path, tools: dict[str, Any], count: int, *screen: str) -> None:
+    def __init__(
+        self, folder: Path, tools: dict[str, Any], count: int, *screen: str, **levels: str
+    ) -> None:
         self.folder, self.tools = folder, tools
-        self.plan: SubsetPlan = plan_of(sample_xrays(), count)
+        plan = plan_of(sample_xrays(), count)
+        environment = replace(plan.environment, levels={**plan.environment.levels, **levels})
+        self.plan: SubsetPlan = replace(plan, environment=environment)
+        seed = int(plan.campaign_id, 16)
+        self.look = look_of(levels, seed=seed, marker="--marker" in screen)
         (folder / "plan.json").write_text(json.dumps(to_json(self.plan)))
         self.x = xserver.XServer(SIZE)
         self.camera = RootCamera(self.x)
@@ -137,10 +148,16 @@ class Room:
         committed = self.events("committed")
         assert [event["index"] for event in committed] == [i.index for i in self.plan.items]
         for event, item in zip(committed, self.plan.items, strict=True):
-            composed = compose(decode(Path(item.file or "").read_bytes()), SIZE).frame
             seen = self.camera.taken[event["sha256"]]
+            composed = self.composed(event["index"], event["attempt"]).frame
             apart = ImageChops.difference(seen, composed.convert("RGB")).getbbox()
             assert apart is None, f"the photo of {item.index} was taken of something else"
+
+    def composed(self, index: int, attempt: int) -> Composition:
+        """What this plan shows for *index*."""
+        item = self.plan.items[index - self.plan.first]
+        image = decode(Path(item.file or "").read_bytes())
+        return compose(image, SIZE, self.look, label=MarkerLabel(index, attempt))
 
     def close(self) -> None:
         self.phone.end()
@@ -154,8 +171,8 @@ class Room:
 def make_room(tmp_path: Path, tools: dict[str, Any]) -> Iterator[Callable[..., Room]]:
     made: list[Room] = []
 
-    def make(count: int, *screen: str) -> Room:
-        made.append(Room(tmp_path, tools, count, *screen))
+    def make(count: int, *screen: str, **levels: str) -> Room:
+        made.append(Room(tmp_path, tools, count, *screen, **levels))
         return made[-1]
 
     yield make
@@ -175,6 +192,29 @@ def test_each_of_100_photos_is_taken_of_its_composed_xray_on_the_root_window(
     listening = room.events("listening")[0]["screen"]
     assert (listening["backend"], listening["width"], listening["height"]) == ("pygame", *SIZE)
     assert {"window", "scaling", "pixels"} <= {c["name"] for c in listening["checks"] if c["ok"]}
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("marker", [(), ("--marker",)], ids=["plain", "marker"])
+def test_the_look_of_the_environment_is_on_the_root_window(
+    make_room: Callable[..., Room], marker: tuple[str, ...]
+) -> None:
+    """Drawn cursor and colour temperature by the plan, the index marker only when asked for."""
+    levels = {"cursor": "moved", "colour_temperature": "4000K"}
+    room = make_room(5, "--settle-ms", "0", *marker, **levels)
+    room.start()
+    room.finish()
+    room.audit()
+    for event in room.events("committed"):
+        seen = decode_marker(np.asarray(room.camera.taken[event["sha256"]]))
+        assert seen == (Marker(event["index"], event["attempt"]) if marker else None)
+    for event in room.events("painted"):
+        composed = room.composed(event["index"], event["attempt"])
+        assert tuple(event["cursor"]) == composed.cursor
+        assert tuple(event["gains"]) == composed.gains
+        assert event["gains"][2] < event["gains"][1] < event["gains"][0] == 1.0
+        assert event["marker"] is bool(marker)
+        assert isinstance(event["prefetch_hit"], bool)
 
 
 @pytest.mark.system
@@ -230,6 +270,35 @@ def test_a_display_server_that_dies_in_mid_exposure_pauses_the_run_which_goes_on
     room.start_display()
     room.finish()
     room.audit()
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("kind", ["pygame", "tk"])
+def test_a_window_minimised_in_mid_exposure_spoils_no_photo(
+    make_room: Callable[..., Room], kind: str
+) -> None:
+    """The x-ray was away while the shutter was open: said, and the x-ray is taken again."""
+    room = make_room(5, "--settle-ms", "0", "--screen", kind)
+    hidden: list[str] = []
+
+    def after() -> None:
+        if room.painted() == 3 and not hidden:
+            hidden.append(room.x.window())
+            room.x.xdotool("windowminimize", hidden[0])
+
+    room.x.window_manager()
+    room.camera.after = after
+    room.start()
+    room.tools["until"](lambda: room.events("retake") or room.events("paused"), "not noticed")
+    ended = room.display.wait(100)
+    if ended == 1:  # it asks for a person when the window does not come back by itself
+        assert "resume" in room.events("paused")[-1]["why"]
+        room.start_display()
+        room.finish()
+    room.audit()
+    retakes = room.events("retake")
+    assert retakes[0]["index"] == 3
+    assert room.events("committed")[2]["attempt"] >= 2
 
 
 @pytest.mark.system

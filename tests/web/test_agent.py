@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 
 import httpx
 import pytest
@@ -268,3 +269,27 @@ async def test_status_and_pairing_stay_in_memory(ready, agent):
         lambda c: __import__("rig.store.events", fromlist=["x"]).after(c, 0)
     )
     assert "secret" not in str(log)
+
+
+async def test_a_session_that_was_paused_before_a_phone_came_can_be_resumed(ready, agent):
+    """It was started and never shot: neither start nor resume was allowed, only an abort."""
+    sid = ready.new_session()["id"]
+    async with agent(ready) as one:
+        await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start")
+        await one.command("load")
+        await one.command("start")
+        await one.event(sid, 1, "paused", code="OPERATOR_PAUSE", why="the phone was unpaired")
+        await one.acked(sid, 1)
+        await wait_for_state(ready, sid, "paused")
+        assert "disabled" not in await asyncio.to_thread(button, ready, sid, "do-resume")
+        asked = await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/resume")
+        assert asked["requested"] == "resume"
+        await one.command("load")
+        await one.command("resume")
+        await one.event(sid, 2, "resumed")
+        await wait_for_state(ready, sid, "running")
+
+
+def button(ready, sid, name):
+    with ready.running.operator() as client:
+        return re.search(f'<button id="{name}"[^>]*>', client.get(f"/sessions/{sid}").text)[0]

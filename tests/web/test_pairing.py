@@ -168,7 +168,7 @@ async def test_unpairing_voids_the_old_token_and_the_next_phone_gets_another(rea
         await tell_pairing(one)
         made = await asyncio.to_thread(make_code, ready)
         said = await asyncio.to_thread(ready.running.post, "/api/stations/room-1/unpair")
-        assert said == {"name": "room-1", "generation": 1}
+        assert said == {"name": "room-1", "generation": 1, "connected": True}
         fresh = (await one.until("welcome"))["phone"]["token"]
         assert fresh == ready.phone_token != old
         assert (await asyncio.to_thread(pair, ready, made["code"])).status_code == 403
@@ -181,6 +181,21 @@ async def test_unpairing_voids_the_old_token_and_the_next_phone_gets_another(rea
     assert hello(ready, old).status_code == 401
     assert hello(ready, fresh).status_code == 200
     assert [one.body["generation"] for one in log(ready, "phone_unpaired")] == [1]
+
+
+async def test_a_pairing_that_crossed_the_unpairing_is_not_given_away(ready, agent):
+    """The agent names the number that its pairing belongs to; an old one opens nothing any more."""
+    async with agent(ready) as one:
+        assert one.welcome["phone"]["generation"] == 0
+        await asyncio.to_thread(ready.running.post, "/api/stations/room-1/unpair")
+        assert (await one.until("welcome"))["phone"]["generation"] == 1
+        made = await asyncio.to_thread(make_code, ready)
+        for generation, status in ((0, 409), (1, 200)):
+            await one.send(type="pairing", url=DISPLAY.url(), generation=generation)
+            await one.send(type="event", event="x", session="bad", seq=1)
+            await one.until("refused")
+            answer = await asyncio.to_thread(pair, ready, made["code"])
+            assert answer.status_code == status
 
 
 def test_an_unpaired_phone_stays_unpaired_after_a_restart(tmp_path, serve):

@@ -46,6 +46,10 @@ def test_sizes(count, words):
             "Taken again: 7, exposure 2. blur",
         ),
         (Event("paused", 1, 1, "x"), "Paused."),
+        (
+            Event("link_lost", 1, 1, "x", body={"seconds": 5.0, "why": "check that it is on"}),
+            "No contact with the phone. check that it is on",
+        ),
         (Event("something_new", 1, 1, "x"), "something new"),
     ],
 )

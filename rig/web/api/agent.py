@@ -131,7 +131,9 @@ class Conversation:
             elif kind == "reply":
                 link.answered(message)
             elif kind == "pairing":
-                link.pairing = _text(message.get("url"))
+                # An older one crossed an unpairing on its way: it opens nothing any more.
+                if message.get("generation") in (link.generation, None):
+                    link.pairing = _text(message.get("url"))
             else:
                 raise ProtocolError(f"unknown message type {str(kind)[:40]!r}")
 

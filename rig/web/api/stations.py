@@ -59,10 +59,14 @@ class CodeView(BaseModel):
 
 
 class Unpaired(BaseModel):
-    """The station's phone is none any more; *generation* counts the tokens it had."""
+    """The station's phone is none any more; *generation* counts the tokens it had.
+
+    The display agent lets it in until it was told: *connected* says whether that is now.
+    """
 
     name: str
     generation: int
+    connected: bool
 
 
 @router.post("", status_code=201)
@@ -117,4 +121,6 @@ async def make_code(rig: Rig, name: str) -> CodeView:
 @router.post("/{name}/unpair")
 async def unpair_phone(rig: Rig, name: str) -> Unpaired:
     """Void the token of the station's phone: it is refused from now on and has to pair anew."""
-    return Unpaired(name=name, generation=await pairing.unpair(rig, name))
+    generation = await pairing.unpair(rig, name)
+    connected = rig.hub.get(name) is not None
+    return Unpaired(name=name, generation=generation, connected=connected)

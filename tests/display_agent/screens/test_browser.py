@@ -333,3 +333,53 @@ def test_the_hash_is_of_head_and_pixels() -> None:
     pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
     expected = hashlib.sha256(b"L 4x3\n" + pixels.tobytes()).digest()
     assert surface_sha(Image.fromarray(pixels)) == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["[" * 100_000],
+        ['{"hello": 1, "size": [Infinity, 1]}'],
+        ['{"hello": 1, "size": [5, 5]}', '{"id": Infinity}'],
+    ],
+)
+async def test_nonsense_of_a_page_ends_it_without_a_traceback(
+    said: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """1002, the other side broke the protocol; 1011 would be a fault of ours, with a traceback."""
+    screen = bare()
+    opening = asyncio.create_task(screen.open())
+    try:
+        url = (await until(lambda: screen._link and _url(screen))).replace("http", "ws")
+        async with connect(url.replace("/?", "/ws?")) as socket:
+            await socket.recv()
+            for one in said:
+                await socket.send(one)
+            async with asyncio.timeout(10):
+                await socket.wait_closed()
+        assert socket.close_code == 1002
+        assert not [record for record in caplog.records if record.exc_info]
+    finally:
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        await screen.close()
+
+
+async def test_an_address_that_is_none_is_refused_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nobody needs the token to ask this: it must not fill the log."""
+    screen = bare()
+    opening = asyncio.create_task(screen.open())
+    try:
+        url = httpx.URL(await until(lambda: screen._link and _url(screen)))
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+        await writer.wait_closed()
+        assert not [record for record in caplog.records if record.exc_info]
+    finally:
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        await screen.close()
