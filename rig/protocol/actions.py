@@ -219,6 +219,11 @@ class Resumed:
 
 
 @dataclass(frozen=True)
+class Stopping:
+    """A person ends the subset early: what is in flight is finished, nothing more is begun."""
+
+
+@dataclass(frozen=True)
 class Aborted:
     """Latched on both sides until a person re-arms it by its id. *by*: display or phone."""
 
@@ -237,10 +242,14 @@ class Rearmed:
 
 @dataclass(frozen=True)
 class Completed:
-    """Every index of the subset is committed on both sides; *chain* is the full digest."""
+    """Both sides agree on what is committed; *chain* is the full digest.
+
+    *stopped*: a person ended the subset early, so *count* may be less than its x-rays.
+    """
 
     count: int
     chain: bytes
+    stopped: bool = False
 
 
 Event = (
@@ -256,6 +265,7 @@ Event = (
     | ExposureFailed
     | Paused
     | Resumed
+    | Stopping
     | Aborted
     | Rearmed
     | Completed

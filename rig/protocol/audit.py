@@ -176,8 +176,9 @@ def audit_display(records: Sequence[Record], photos: Path | None = None) -> Audi
     if complete is not None:
         if complete.get("chain") != chain.hex():
             findings.append(Finding(0, "", "COMPLETE names another chain than its records give"))
-        if not complete.get("count") == len(decided) == last - first + 1:
-            why = f"COMPLETE with {len(decided)} photos of {last - first + 1}"
+        wanted = len(decided) if any(r["k"] == "STOP" for r in records) else last - first + 1
+        if not complete.get("count") == len(decided) == wanted:
+            why = f"COMPLETE with {len(decided)} photos of {wanted}"
             findings.append(Finding(0, "", why))
     hashed = 0
     if photos is not None:

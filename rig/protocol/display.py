@@ -70,7 +70,7 @@ class DisplayCore(DisplayOperator):
             self._pause(asked.code, asked.why)
         if self.paused is not None:
             return
-        if self.ledger.next_index > self._subset.last:
+        if self.ledger.stopping or self.ledger.next_index > self._subset.last:
             self._finish(now)
             return
         self._attempt += 1
@@ -296,11 +296,13 @@ class DisplayCore(DisplayOperator):
     # -- the end -----------------------------------------------------------------------------------
 
     def _finish(self, now: float) -> None:
-        self._enter(Trigger.ALL_DECIDED)
+        self._enter(Trigger.STOP if self.ledger.stopped else Trigger.ALL_DECIDED)
+        self._cancel("meta")
+        self._delivering = self._part = None
         template = Datagram(
             MessageType.FINISH,
             subset=self._subset.subset,
-            index=self._subset.last,
+            index=self.ledger.next_index - 1,
             chain=self.ledger.chain[:8],
         )
         self._ask(template, now)
@@ -310,9 +312,10 @@ class DisplayCore(DisplayOperator):
             return
         body = parse_payload(d.payload)
         count, chain = number_field(body, "count"), hex_field(body, "chain", 32)
-        if (count, chain) != (self._subset.count, self.ledger.chain):
+        decided = len(self.ledger.done)
+        if (count, chain) != (decided, self.ledger.chain):
             why = f"the phone finished with {count} photos or another history"
-            self._abort(Code.DIVERGED, why, self._subset.count, count)
+            self._abort(Code.DIVERGED, why, decided, count)
             return
         self._settle_request()
         record: Record = {"k": "COMPLETE", "count": count, "chain": chain.hex()}
@@ -322,8 +325,8 @@ class DisplayCore(DisplayOperator):
     def _completed(self, now: float) -> None:
         self._enter(Trigger.FINISHED)
         self._cancel("watch")
-        self._emit(act.Blank("subset complete"))
-        self._emit(act.Completed(self._subset.count, self.ledger.chain))
+        self._emit(act.Blank("subset stopped" if self.ledger.stopped else "subset complete"))
+        self._emit(self._end())
 
     def _require_exposure(self) -> Exposure:
         if self._exposure is None:

@@ -93,6 +93,10 @@ class DisplayBase(Endpoint):
             self.paused = act.Paused(int(code), why)
             self._emit(self.paused)
 
+    def _end(self) -> act.Completed:
+        ledger = self.ledger
+        return act.Completed(len(ledger.done), ledger.chain, stopped=ledger.stopped)
+
     # -- the latch ---------------------------------------------------------------------------------
 
     def _abort(

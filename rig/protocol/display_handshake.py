@@ -70,7 +70,7 @@ class DisplayHandshake(DisplayDecision, ABC):
     def _start(self, now: float) -> None:
         if self.ledger.complete:
             self._enter(Trigger.WAS_COMPLETE)
-            self._emit(act.Completed(self._subset.count, self.ledger.chain))
+            self._emit(self._end())
         elif self.ledger.latch is not None:
             latch = self._latch()
             self._enter(Trigger.WAS_ABORTED)

@@ -105,8 +105,14 @@ class DisplayLedger:
         self.latch: Latch | None = None
         self.complete = False
         self.begun = False
+        self.stopping = False
         for record in records:
             self.apply(record)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is to end, or has ended, with x-rays left."""
+        return self.stopping and self.next_index <= self._subset.last
 
     @property
     def next_index(self) -> int:
@@ -137,6 +143,8 @@ class DisplayLedger:
             self.latch = None
         elif kind == "COMPLETE":
             self.complete = True
+        elif kind == "STOP":
+            self.stopping = True
         elif kind != "ARM":
             raise ValueError("unknown kind")
 

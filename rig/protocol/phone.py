@@ -20,7 +20,7 @@ from rig.protocol.codes import (
 from rig.protocol.datagram import Datagram, canonical, parse_payload
 from rig.protocol.endpoint import Connection
 from rig.protocol.journal import Record
-from rig.protocol.ledger import Shot, ShotState
+from rig.protocol.ledger import Run, Shot, ShotState
 from rig.protocol.payload import heard_abort
 from rig.protocol.phone_base import PhoneConfig, committed_event
 from rig.protocol.phone_camera import PhoneCamera
@@ -66,35 +66,49 @@ class PhoneCore(PhoneCamera):
 
     def _on_finish(self, connection: Connection, d: Datagram, now: float) -> None:
         run, records = self._run(), list[Record]()
-        doubtful = run.doubtful
-        if doubtful is not None and doubtful.index == run.last:
-            if run.chain_after(doubtful)[:8] == d.chain:
+        doubtful, agreed = run.doubtful, run.chain[:8] == d.chain
+        if doubtful is not None and doubtful.index == d.index:
+            agreed = run.chain_after(doubtful)[:8] == d.chain
+            if agreed:
                 records.append(_commit(doubtful))
-        elif run.committed != run.last - run.first + 1:
+        elif run.expected != d.index + 1 or d.index > run.last:
             why = f"the display says the subset is finished; the phone expects {run.expected}"
             self._abort(Code.INDEX_MISMATCH, why, run.expected, d.index + 1)
             return
-        elif run.finished and run.chain[:8] == d.chain:
+        elif agreed and run.finished:
             self._finished(connection, d, now)
             return
-        if not records and (doubtful is not None or run.chain[:8] != d.chain):
+        elif agreed:
+            records.extend(self._void_rest(run))
+        if not agreed:
             why = "the display's history of this subset differs from the phone's"
             self._abort(Code.CHAIN_MISMATCH, why, None, None)
             return
         self._apply(records)
         finish: Record = {"k": "FINISH", "count": run.committed, "chain": run.chain.hex()}
         self._apply([finish])
+        self._finish_pn = d.pn
         self._settle_con()
-        if doubtful is not None:
+        if doubtful is not None and doubtful.index == d.index:
             self._emit_durable(committed_event(doubtful))
-        self._emit_durable(act.Completed(run.committed, run.chain))
+        stopped = run.expected <= run.last
+        self._emit_durable(act.Completed(run.committed, run.chain, stopped=stopped))
         self._append([*records, finish], partial(self._finished, connection, d))
+
+    def _void_rest(self, run: Run) -> list[Record]:
+        """The display stops without the exposure that is open or the photo that is in doubt."""
+        records, doubtful = self._void_open("the subset was stopped"), run.doubtful
+        if doubtful is not None:
+            key = (doubtful.index, doubtful.attempt)
+            records.append(self._void(run, key, "the subset was stopped"))
+            self._emit_durable(act.Quarantine(doubtful.name))
+        return records
 
     def _finished(self, connection: Connection, d: Datagram, now: float) -> None:
         run = self._run()
         payload = canonical({"count": run.committed, "chain": run.chain.hex()})
         reply = Datagram(
-            MessageType.FINISHED, ack_pn=d.pn, subset=run.subset, index=run.last, payload=payload
+            MessageType.FINISHED, ack_pn=d.pn, subset=run.subset, index=d.index, payload=payload
         )
         self._send(connection, reply, now)
 
@@ -110,7 +124,7 @@ class PhoneCore(PhoneCamera):
         verdict = judge_capture(run, d, busy=self._busy)
         if isinstance(verdict, Repeat):
             self._answer_again(connection, d, verdict.shot, now)
-        elif isinstance(verdict, Stale):
+        elif isinstance(verdict, Stale) or self._overtaken(run, d):
             self._send(connection, failed(d, Code.STALE), now)
         elif isinstance(verdict, Wait):
             self._send(connection, accepted(d, Code.WAIT_CAMERA), now)
@@ -120,6 +134,11 @@ class PhoneCore(PhoneCamera):
             self._send(connection, accepted(d, Code.NEED_META), now)
         else:
             self._expose(connection, whole, verdict, hashlib.sha256(whole.payload).digest())
+
+    def _overtaken(self, run: Run, d: Datagram) -> bool:
+        """Whether *d* was given up by a pause at once, and the FINISH of a stop arrived first."""
+        unknown = d.index == run.expected and (d.index, d.attempt) not in run.shots
+        return run.finished and unknown and d.pn < self._finish_pn
 
     def _expose(
         self, connection: Connection, d: Datagram, verdict: Expose, meta_sha: bytes

@@ -134,6 +134,7 @@ class PhoneArming(PhoneHandshake, ABC):
 
     def _promote(self, connection: Connection) -> None:
         self._live = connection
+        self._finish_pn = 0
         self._candidates.clear()
         self._settle_con()
 

@@ -63,6 +63,7 @@ class PhoneBase(Endpoint):
         self.ledger = PhoneLedger(journal)
         self._live: Connection | None = None
         self._con: Outstanding | None = None
+        self._finish_pn = 0  # of the live connection's FINISH, once it was heard
         self._health = Health()
         self._est_photo = cfg.est_photo_bytes
         self._on_timer["con"] = self._resend

@@ -41,6 +41,7 @@ class Trigger(Enum):
     PROCEED = "nothing is under way: decided, retake or resume"
     NEXT = "an x-ray is left"
     ALL_DECIDED = "no x-ray is left"
+    STOP = "an x-ray is left, and a person ends the subset"
     PAINTED = "the paint is confirmed"
     SETTLED = "it has settled"
     NOT_SHOWN = "the screen failed, or a pause before the trigger"
@@ -80,6 +81,7 @@ DISPLAY: Mapping[tuple[Phase, Trigger], Phase] = {
     (Phase.CHECK, Trigger.PROCEED): Phase.HOLD,
     (Phase.HOLD, Trigger.NEXT): Phase.PAINT,
     (Phase.HOLD, Trigger.ALL_DECIDED): Phase.FINISH,
+    (Phase.HOLD, Trigger.STOP): Phase.FINISH,
     (Phase.PAINT, Trigger.PAINTED): Phase.SETTLE,
     (Phase.SETTLE, Trigger.SETTLED): Phase.CAPTURE,
     (Phase.PAINT, Trigger.NOT_SHOWN): Phase.HOLD,

@@ -58,7 +58,7 @@ def judge_capture(run: Run, d: Datagram, *, busy: bool) -> Verdict:
         return _expose(d, run.chain, busy, run, Expose(void=doubtful))
     if doubtful is not None and d.index == doubtful.index + 1 and d.index <= run.last:
         return _expose(d, run.chain_after(doubtful), busy, run, Expose(commit=doubtful))
-    if doubtful is None and d.index == run.expected and d.index <= run.last:
+    if doubtful is None and d.index == run.expected <= run.last and not run.finished:
         if d.attempt <= run.last_attempt:
             return Stale()
         return _expose(d, run.chain, busy or run.open is not None, run, Expose())

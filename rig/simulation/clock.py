@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
 
 
@@ -13,6 +14,11 @@ class VirtualClock:
         self.now = 0.0
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
+
+    @property
+    def due(self) -> float:
+        """When the next thing happens; infinity when nothing will."""
+        return self._heap[0][0] if self._heap else math.inf
 
     def step(self) -> bool:
         """Let the next thing happen; False when nothing will."""

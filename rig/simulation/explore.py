@@ -52,6 +52,9 @@ class Bounds:
     pause: int = 0
     bye: int = 0
     ping: int = 0
+    stop: int = 0
+    pause_now: int = 0
+    finish: int = 0
     queue: int = 0
     """Inputs that may wait behind a journal write; 0: a write and its input are one step."""
     large: bool = False
@@ -218,6 +221,8 @@ class Explorer:
             tuple([(c.ticket.index, c.ticket.attempt, *c[1:]) for c in w.cameras]),
             w.store and (w.store.ticket.index, w.store.ticket.attempt),
             misfiled(w), frozenset([k for k in w.fired if k[0] >= oldest]), acked, w.had_cause,
+            w.stop_asked, w.ended and frozenset([k for k in w.ended if k[0] >= oldest]),
+            w.ended is None,
         )  # fmt: skip
         flying = sorted(
             (m.shape, [names.get(a, 9999) for a in m.names], m.pn if m.nonce else 0, n)
@@ -284,9 +289,12 @@ def main(argv: list[str] | None = None) -> int:
         ("wrong", 0, "captures of a wrong index"), ("abort", 0, "aborts by the operator"),
         ("silence", 0, "long silences of the link"), ("pause", 0, "pauses by the operator"),
         ("bye", 0, "processes stopped in good order"), ("ping", 0, "PINGs"),
+        ("stop", 0, "early ends by the operator"), ("pause_now", 0, "pauses at once"),
+        ("finish", 0, "FINISHes of a wrong index or history"),
         ("queue", 0, "inputs that may wait behind a journal write"),
     ):  # fmt: skip
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} ({default})")
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=int, default=default, help=f"{text} ({default})")
     parser.add_argument("--large", action="store_true", help="metadata larger than a datagram")
     parser.add_argument("--no-prune", action="store_true", help="keep dead datagrams in flight")
     parser.add_argument("--no-brief", action="store_true", help="tell all histories apart")

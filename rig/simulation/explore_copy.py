@@ -166,7 +166,7 @@ def hidden(core: Any) -> Hashable:
     connections += [c.connection for c in inside.get("_candidates", {}).values()]
     return (
         inside["_rng"].made, inside.get("_boot_pn"), inside.get("_hello_pn"),
-        inside.get("_answered"),
+        inside.get("_answered"), inside.get("_finish_pn"),
         *[frozenset(a.pns) if a is not None else None for a in asked],
         exposure.result_pn if exposure is not None else None,
         *[_numbers(c) for c in connections],

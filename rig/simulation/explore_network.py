@@ -197,6 +197,8 @@ class Network:
                 fields["store"] = e
             elif isinstance(e, act.Quarantine):
                 files -= {e.name}
+            elif isinstance(e, act.Stopping) and w.ended is None:
+                fields["ended"] = self._under_way(w)
         after = w._replace(**fields, cameras=cameras, files=files, fired=fired)
         after = self.pruned(after)
         room = self._cap - len(after.net)
@@ -204,6 +206,17 @@ class Network:
             useful = [m for m in sent if not self._prune or alive(m, after)]
             after = after._replace(net=after.net + tuple(useful[:room]))
         return after, tuple(triggered)
+
+    def _under_way(self, w: World) -> frozenset[tuple[int, int]]:
+        """The attempts that the display has asked for and the phone may still begin."""
+        asked, waiting = w.display.inside["_request"], w.phone.inside.get("_waiting", ())
+        wires = [*w.net, *[m for m in map(self._maker.waiting, waiting) if m is not None]]
+        keys = {(m.index, m.attempt) for m in wires if m.type == MessageType.CAPTURE}
+        if asked is not None and asked.template.type == MessageType.CAPTURE:
+            keys.add((asked.template.index, asked.template.attempt))
+        if w.phone.pending is not None:
+            keys |= {run.open for run in w.phone.core.ledger.runs.values() if run.open}
+        return frozenset(keys)
 
     # -- inputs ------------------------------------------------------------------------------------
 

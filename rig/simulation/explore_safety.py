@@ -1,11 +1,14 @@
 """What must hold on every transition of the explored world, judged outside the cores' books.
 
 S1 each log holds exactly the indices 1..k, once; no attempt is ever triggered twice. S2 every
-decided or committed photo shows its index, and its file is there. S3 complete means complete on
-both sides. S4 after an abort nothing is triggered, stored, committed or decided (but for the
-photo that was stored already) until a person re-arms that very abort; a wrong CAPTURE has no
-effect but an abort. S5 the phone commits only what the display decided, and holds what it
-decided. S6 nobody aborts without a contradiction or a person. S7 no core raises.
+decided or committed photo shows its index, and its file is there. S3 complete means the same photos
+and chain on both sides, all of them unless a person stopped the subset, and nothing left over; what
+the phone has finished never changes again. S4 after an abort nothing is triggered, stored,
+committed or decided (but for the photo that was stored already) until a person re-arms that very
+abort; a wrong CAPTURE or FINISH has no effect but an abort; once a STOP is confirmed no x-ray is
+painted, and no attempt is triggered that was not asked for before. S5 the phone commits only what
+the display decided, and holds what it decided. S6 nobody aborts without a contradiction or a
+person. S7 no core raises.
 """
 
 from __future__ import annotations
@@ -16,18 +19,23 @@ from rig.protocol.codes import Flag, MessageType
 from rig.protocol.display import Phase
 from rig.simulation.explore_photos import shown_in
 from rig.simulation.explore_sides import Maker, Side, Wire
-from rig.simulation.explore_state import Step, World
+from rig.simulation.explore_state import Step, World, misfiled
 
 Log = list[tuple[int, int, bytes]]
 
 
 class Books(NamedTuple):
-    """What one side's ledger amounts to: log, photo in doubt, committed files, what is wrong."""
+    """What one side's ledger amounts to: log, photo in doubt, committed files, what is wrong.
+
+    *ended*: whether STOP (the display) or FINISH (the phone) is in its journal; *chain*: its own.
+    """
 
     log: Log
     doubt: bytes
     names: frozenset[str]
     wrong: str
+    ended: bool
+    chain: bytes
 
 
 class Safety:
@@ -48,6 +56,7 @@ class Safety:
             or self._complete(after)
             or self._agreement(after)
             or self._stopped(before, after, step)
+            or self._ended(before, after, step)
             or self._causeless(after)
         )
         return after, wrong
@@ -65,11 +74,12 @@ class Safety:
         ledger = side.core.ledger if side.core is not None else side.ledger
         run: Any = ledger.runs.get(self._run)
         if run is None:
-            return Books([], b"", frozenset(), "")
+            return Books([], b"", frozenset(), "", ended=False, chain=b"")
         shots = run.committed_shots()
         doubt = run.doubtful.sha256 if run.in_doubt else b""
         log = [(s.index, s.attempt, s.sha256) for s in shots]
-        return Books(log, doubt, frozenset(s.name for s in shots), _strange("phone", log))
+        names, wrong = frozenset(s.name for s in shots), _strange("phone", log)
+        return Books(log, doubt, names, wrong, _holds(side, "FINISH"), run.chain)
 
     def _display(self, side: Side) -> Books:
         """What the display's ledger amounts to."""
@@ -77,7 +87,9 @@ class Safety:
         if books is None:
             ledger = side.core.ledger if side.core is not None else side.ledger
             log = [(d.index, d.attempt, d.sha256) for d in ledger.done]
-            books = self._books[side] = Books(log, b"", frozenset(), _strange("display", log))
+            wrong, stop = _strange("display", log), _holds(side, "STOP")
+            books = Books(log, b"", frozenset(), wrong, stop, ledger.chain)
+            self._books[side] = books
         return books
 
     def _logs(self, w: World) -> str:
@@ -92,9 +104,30 @@ class Safety:
         core = w.display.core
         if core is None or core.phase is not Phase.COMPLETE:
             return ""
-        committed = self._phone(w.phone).log
-        if committed != self._display(w.display).log or len(committed) != self._subset.count:
-            return f"S3 complete is reported with {len(committed)} committed photos"
+        phone, display = self._phone(w.phone), self._display(w.display)
+        stopped = w.stop_asked and display.ended
+        if phone.log != display.log or (len(phone.log) != self._subset.count and not stopped):
+            return f"S3 complete is reported with {len(phone.log)} committed photos"
+        if phone.log and phone.chain != display.chain:
+            return "S3 complete is reported with two histories"
+        if not phone.ended or phone.doubt or (w.phone.core is not None and misfiled(w)[1]):
+            return "S3 complete is reported, and the phone has not ended or holds another photo"
+        return ""
+
+    def _ended(self, before: World, after: World, step: Step) -> str:
+        """What was stopped, or finished by the phone, is never gone on with."""
+        phone0, phone1 = self._phone(before.phone), self._phone(after.phone)
+        if after.ended is not None:
+            if after.paint not in {None, before.paint}:
+                return "S4 an x-ray is painted after the STOP"
+            if not after.ended.issuperset(step.triggered):
+                return "S4 the shutter is asked for after the STOP, for an attempt begun after it"
+        if phone0.ended:
+            decided = len(self._display(after.display).log)
+            if step.triggered:
+                return "S3 the shutter is asked for after the phone finished"
+            if phone0[:5] != phone1[:5] or decided != len(phone0.log):
+                return "S3 what the phone finished changes"
         return ""
 
     def _agreement(self, w: World) -> str:
@@ -126,8 +159,10 @@ class Safety:
                 return f"S1 attempt {key} is triggered twice"
         com0, doubt0, *_ = self._phone(before.phone)
         com1, doubt1, *_ = self._phone(after.phone)
-        if step.cause is not None and step.cause.bad and (step.triggered or com0 != com1):
-            return "S4 a wrong CAPTURE triggers or commits"
+        if step.cause is not None and step.cause.bad:
+            ends = self._phone(before.phone).ended, self._phone(after.phone).ended
+            if step.triggered or com0 != com1 or ends[0] != ends[1]:
+                return "S4 a wrong command triggers, commits or finishes"
         done0, done1 = self._display(before.display).log, self._display(after.display).log
         if before.stopped is not None and after.stopped is not None:
             if step.triggered:
@@ -138,8 +173,8 @@ class Safety:
                 return "S4 the phone stores a photo while an abort is latched"
             if len(done1) > len(done0) and done1[-1][2] != before.stopped[1]:
                 return "S4 the display decides a new photo while the phone is aborted"
-        ends = (self._latch(before.display), self._latch(after.display))
-        if ends[0] is not None and ends[0] == ends[1] and done0 != done1:
+        latches = (self._latch(before.display), self._latch(after.display))
+        if latches[0] is not None and latches[0] == latches[1] and done0 != done1:
             return "S4 the display decides while it is aborted"
         return ""
 
@@ -164,6 +199,11 @@ def _strange(who: str, log: Log) -> str:
         if shown_in(sha) != i:
             return f"S2 the {who}'s photo ({i},{a}) shows {shown_in(sha) or 'no x-ray'}"
     return ""
+
+
+def _holds(side: Side, kind: str) -> bool:
+    """Whether a record of *kind* is durable on *side*."""
+    return any(r["k"] == kind for r in side.journal)
 
 
 def _rearms(cause: Wire | None, stopped: tuple[bytes, bytes] | None) -> bool:

@@ -2,7 +2,8 @@
 
 A core is frozen generically, attribute by attribute, so that an attribute added to a core later
 becomes part of its shape by itself. What is left out is listed in `_IGNORED`: times, packet
-numbers, counters, keys that follow from a connection's id, words for people.
+numbers, counters, keys that follow from a connection's id, words for people. (`_finish_pn`: a
+CAPTURE on the live connection of a finished run is always older than its FINISH, if there is one.)
 
 Names (tokens, nonces, ids, and with them chains and hashes of photos) are replaced by their order
 of appearance: cores only compare them, and hash them into other names, so what follows from two
@@ -43,6 +44,7 @@ _IGNORED = frozenset({
     "_hello_sent", "_boot_pn", "_hello_tokens", "_hello_at", "_answered", "_view", "_out_key",
     "_in_key", "_pn", "_window", "round_trip", "last_heard", "last_sent", "why", "why_broken",
     "accepted", "waiting_since", "losses", "pns", "result_pn", "addr", "other", "pn", "ack_pn",
+    "_finish_pn",
 })  # fmt: skip
 _SILENT_TIMERS = frozenset({"accept", "watch"})
 """Timers that only tell people something."""

@@ -35,6 +35,7 @@ class Wire:
     to_phone: bool
     type: int
     index: int
+    attempt: int
     conn: bytes
     pn: int
     ack: int
@@ -280,8 +281,8 @@ class Maker:
         body = parse_payload(payload) if kind <= MessageType.READY else {}
         word = f" {code_name(code)}" if code else ""
         return Wire(
-            data, to_phone, kind, index, conn_id, pn, ack, flags, digest, self.shapes.number(shape),
-            tuple(names), bytes.fromhex(str(body.get("boot_id") or "")),
+            data, to_phone, kind, index, attempt, conn_id, pn, ack, flags, digest,
+            self.shapes.number(shape), tuple(names), bytes.fromhex(str(body.get("boot_id") or "")),
             bytes.fromhex(str(body.get("nonce_d") or "")),
             f"{MessageType(kind).name}({index},{attempt}){word}", bad,
         )  # fmt: skip

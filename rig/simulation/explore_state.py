@@ -24,6 +24,9 @@ class Budgets(NamedTuple):
     pause: int = 0
     bye: int = 0
     ping: int = 0
+    stop: int = 0
+    pause_now: int = 0
+    finish: int = 0
 
 
 class Exposure(NamedTuple):
@@ -52,6 +55,10 @@ class World(NamedTuple):
     """The abort that the phone latched and no person cleared yet, and its photo in doubt then."""
     had_cause: bool = False
     """Whether anything has happened that an abort may be the answer to."""
+    stop_asked: bool = False
+    """Whether a person has asked to end the subset early."""
+    ended: frozenset[tuple[int, int]] | None = None
+    """Once STOP is confirmed: the attempts that were asked for before. No other may follow."""
 
 
 class Step(NamedTuple):

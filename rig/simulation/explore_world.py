@@ -15,7 +15,8 @@ from typing import Any
 from rig.protocol import actions as act
 from rig.protocol.codes import Code, MessageType
 from rig.protocol.datagram import Datagram
-from rig.protocol.display import Phase
+from rig.protocol.display import Phase, Subset
+from rig.protocol.display_ledger import DisplayLedger
 from rig.simulation.explore_copy import NOW, Draws
 from rig.simulation.explore_network import LONG, Network
 from rig.simulation.explore_photos import photo_of, surface_of
@@ -72,7 +73,7 @@ class Rules(Network):
             yield from self._do(
                 dark, "the screen is disturbed", "d", "display_disturbed", "moved", fair=False
             )
-        if b.wrong and phase is Phase.CAPTURE and still and len(w.net) < self._cap:
+        if phase is Phase.CAPTURE and still and len(w.net) < self._cap:
             yield from self._wrong(w)
         if b.silence and still and w.phone.pending is None:
             yield from self._silence(w)
@@ -88,6 +89,13 @@ class Rules(Network):
         elif b.pause and phase not in {Phase.ABORTED, Phase.COMPLETE}:
             paid = w._replace(budgets=b._replace(pause=b.pause - 1))
             yield from self._do(paid, "the operator pauses", "d", "operator", "pause", fair=False)
+        if b.pause_now and phase not in {Phase.ABORTED, Phase.COMPLETE}:
+            paid = w._replace(budgets=b._replace(pause_now=b.pause_now - 1))
+            said = "the operator pauses at once"
+            yield from self._do(paid, said, "d", "operator", "pause_now", fair=False)
+        if b.stop and phase not in {Phase.ABORTED, Phase.COMPLETE}:
+            paid = w._replace(budgets=b._replace(stop=b.stop - 1), stop_asked=True)
+            yield from self._do(paid, "the operator stops", "d", "operator", "stop", fair=False)
         if phase is Phase.ABORTED:
             yield from self._rearm(w)
         if b.abort and phase not in {Phase.ABORTED, Phase.COMPLETE}:
@@ -109,30 +117,22 @@ class Rules(Network):
         yield from self._take(w, "the operator re-arms", outcomes, "d")
 
     def _wrong(self, w: World) -> Iterator[Step]:
-        """An authentic CAPTURE that a defective display should never have sent."""
-        subset, ledger = self._maker.subset, w.display.core.ledger
-        due, chain = ledger.next_index, ledger.chain[:8]
-        b = w.budgets._replace(wrong=w.budgets.wrong - 1)
-        for index, attempt, before in (
-            (due + 1, 1, chain), (due - 1, 9, chain), (due, 9, b"\xee" * 8), (due + 1, 1, bytes(8)),
-        ):  # fmt: skip
-            meta = subset.meta(min(max(index, subset.first), subset.last))
-            template = Datagram(
-                MessageType.CAPTURE, subset=subset.subset, index=index, attempt=attempt,
-                token=_DEFECTIVE, chain=before,
-                digest=hashlib.sha256(meta).digest()[:8], payload=meta,
-            )  # fmt: skip
+        """An authentic CAPTURE or FINISH that a defective display should never have sent."""
+        b, subset, ledger = w.budgets, self._maker.subset, w.display.core.ledger
+        wrong = [(d, b._replace(wrong=b.wrong - 1)) for d in _captures(subset, ledger) if b.wrong]
+        wrong += [(d, b._replace(finish=b.finish - 1)) for d in _ends(subset, ledger) if b.finish]
+        for template, left in wrong:
 
             def call(core: Any, template: Datagram = template) -> list[act.Output]:
                 _, data = vars(core)["_connection"].seal(template, NOW)
                 return [act.SendDatagram(data, PHONE)]
 
-            key = ("wrong", index, attempt, before)
+            key = ("wrong", template.type, template.index, template.attempt, template.chain)
             (o,) = self._maker.tell(w.display, key, call, phone=False)
             (sent,) = o.effects
             if isinstance(sent, Wire):
                 bad = self._maker.wire(sent.data, to_phone=True, bad=True)
-                after = w._replace(display=o.side, net=(*w.net, bad), budgets=b, had_cause=True)
+                after = w._replace(display=o.side, net=(*w.net, bad), budgets=left, had_cause=True)
                 yield Step(f"a defective display sends {bad.text}", False, self.pruned(after))
 
     def _silence(self, w: World) -> Iterator[Step]:
@@ -209,6 +209,33 @@ class Rules(Network):
             yield Step(f"{label}, nobody hears it", fair, w)
             return
         yield from self._do(w, label, "p", "camera_result", c.ticket, said, fair=fair)
+
+
+def _captures(subset: Subset, ledger: DisplayLedger) -> list[Datagram]:
+    """CAPTUREs that contradict what is decided."""
+    due, chain, wrong = ledger.next_index, ledger.chain[:8], list[Datagram]()
+    for index, attempt, before in (
+        (due + 1, 1, chain), (due - 1, 9, chain), (due, 9, b"\xee" * 8), (due + 1, 1, bytes(8)),
+    ):  # fmt: skip
+        meta = subset.meta(min(max(index, subset.first), subset.last))
+        command = Datagram(
+            MessageType.CAPTURE, subset=subset.subset, index=index, attempt=attempt,
+            token=_DEFECTIVE, chain=before,
+            digest=hashlib.sha256(meta).digest()[:8], payload=meta,
+        )  # fmt: skip
+        wrong.append(command)
+    return wrong
+
+
+def _ends(subset: Subset, ledger: DisplayLedger) -> list[Datagram]:
+    """FINISHes that contradict it."""
+    due, chain = ledger.next_index, ledger.chain[:8]
+    ends = [(due, chain), (due - 2, chain), (due - 1, b"\xee" * 8)]
+    return [
+        Datagram(MessageType.FINISH, subset=subset.subset, index=index, chain=after)
+        for index, after in ends
+        if index >= 0
+    ]
 
 
 def _ping(core: Any) -> list[act.Output]:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from rig.protocol.display import DisplayCore
+from rig.protocol.display import DisplayCore, Phase
 from rig.simulation import explore_table
 from rig.simulation.explore import Bounds, Explorer, Found, main
 from rig.simulation.explore_table import SUITE
+
+pytestmark = pytest.mark.no_cover  # millions of steps: tracing them would double the time
 
 
 def _name(bounds: Bounds) -> str:
@@ -34,6 +36,7 @@ _REDUCED = [
     Bounds(count=2, cap=1, crash=1),
     Bounds(count=2, cap=1, camera=1, glitch=1),
     Bounds(count=1, cap=1, wrong=1),
+    Bounds(count=2, cap=1, stop=1),
 ]
 
 
@@ -63,6 +66,23 @@ class _Counting(DisplayCore):
     def journal_written(self, ticket: int, now: float) -> Any:
         _Counting.waited += len(self._waiting)
         return super().journal_written(ticket, now)
+
+
+class _Ends(Explorer):
+    """Notes with how many decided photos the display comes to its end."""
+
+    def _expand(self, at: int, world: Any, later: Any, found: Found) -> None:
+        core = world.display.core
+        if core is not None and core.phase is Phase.COMPLETE:
+            self.counts = getattr(self, "counts", set()) | {len(core.ledger.done)}
+        super()._expand(at, world, later, found)
+
+
+def test_a_stopped_subset_ends_with_as_many_photos_as_were_decided():
+    """With none, with some, or with all; without a stop only with all."""
+    stopped, whole = _Ends(Bounds(count=2, cap=1, stop=1)), _Ends(Bounds(count=2, cap=1))
+    assert (stopped.search().wrong, whole.search().wrong) == ("", "")
+    assert (stopped.counts, whole.counts) == ({0, 1, 2}, {2})
 
 
 def test_inputs_do_wait_for_the_journal_where_they_may():

@@ -24,6 +24,8 @@ from rig.protocol.verdict import Contradiction, Expose, Repeat, judge_capture
 from rig.simulation.explore import Bounds, Explorer
 from rig.simulation.explore_photos import photo_of
 
+pytestmark = pytest.mark.no_cover  # millions of steps: tracing them would double the time
+
 _FAKE = {"sha256": "00" * 32, "size": 1, "w": 1, "h": 1, "t_trigger": "1", "t_done": "2"}
 
 
@@ -90,6 +92,23 @@ class Inattentive(DisplayCore):
         super()._surface_checked(token, getattr(self._exposure, "surface", b""), now)
 
 
+class StopInRam(DisplayCore):
+    """A STOP is confirmed and forgotten by the next process life."""
+
+    def _append(self, records: Any, then: Any) -> None:
+        super()._append([r for r in records if r["k"] != "STOP"], then)
+
+
+class StopsLater(DisplayCore):
+    """What is painted while a person stops is asked for all the same."""
+
+    def _stopping(self, now: float) -> None:
+        if self.phase in (Phase.PAINT, Phase.SETTLE):
+            self._emit(act.Stopping())
+        else:
+            super()._stopping(now)
+
+
 class IntentLate(PhoneCore):
     """INTENT is journalled when the photo is there: a crash before forgets the attempt."""
 
@@ -126,6 +145,42 @@ class CommitsAlone(PhoneCore):
             self.ledger.apply(commit)
             records = [*records, commit]
         super()._append(records, then)
+
+
+class CommitsTheRest(PhoneCore):
+    """A FINISH also commits the photo that it does not speak of."""
+
+    def _void_rest(self, run: Any) -> Any:
+        if run.doubtful is None:
+            return super()._void_rest(run)
+        i, a = run.in_doubt
+        return [*self._void_open("stopped"), {"k": "COMMIT", "i": i, "a": a}]
+
+
+class FinishesAnywhere(PhoneCore):
+    """The index of a FINISH is not looked at."""
+
+    def _on_finish(self, connection: Any, d: Any, now: float) -> None:
+        run = self._run()
+        agreed = run.in_doubt[0] if run.in_doubt else run.expected - 1
+        super()._on_finish(connection, replace(d, index=agreed), now)
+
+
+class FinishesOnceMore(PhoneCore):
+    """A finished run exposes like any other."""
+
+    def _on_capture(self, connection: Any, d: Any, now: float) -> None:
+        run = self._run()
+        finished, run.finished = run.finished, False
+        super()._on_capture(connection, d, now)
+        run.finished = finished
+
+
+class OvertakenContradicts(PhoneCore):
+    """A CAPTURE that was given up is taken for one that contradicts the FINISH it came after."""
+
+    def _overtaken(self, run: Any, d: Any) -> bool:
+        return False
 
 
 class UnkeyedCamera(PhoneCore):
@@ -186,6 +241,8 @@ def _caught(bounds: Bounds, code: str, display: Any = DisplayCore, phone: Any = 
         (AdoptInDoubt, Bounds(cap=1, crash=1), "S2"),
         (DoneInRam, Bounds(cap=1, crash=1), "S5"),
         (Inattentive, Bounds(cap=1, glitch=1), "S2"),
+        (StopInRam, Bounds(count=1, cap=1, crash=1, stop=1), "S4 an x-ray is painted after"),
+        (StopsLater, Bounds(count=1, cap=1, stop=1), "S4 the shutter is asked for after the STOP"),
     ],
 )
 def test_a_defective_display_is_caught(mutant, bounds: Bounds, code: str):
@@ -201,6 +258,10 @@ def test_a_defective_display_is_caught(mutant, bounds: Bounds, code: str):
         (CommitsAlone, Bounds(cap=1), "S5"),
         (UnkeyedCamera, Bounds(cap=1, crash=2), "S"),
         (NoLatch, Bounds(cap=1, wrong=1), "S"),
+        (CommitsTheRest, Bounds(count=1, cap=1, pause_now=1, stop=1), "S5"),
+        (FinishesAnywhere, Bounds(cap=1, finish=1), "S4 a wrong command .* finishes"),
+        (FinishesOnceMore, Bounds(count=1, cap=2, pause_now=1, stop=1), "S3 the shutter"),
+        (OvertakenContradicts, Bounds(count=1, cap=2, pause_now=1, stop=1), "S6"),
     ],
 )
 def test_a_defective_phone_is_caught(mutant, bounds: Bounds, code: str):

@@ -233,7 +233,8 @@ def test_bad_worlds_use_every_trigger_and_nothing_beside_the_table(observed: Any
     assert used <= set(DISPLAY)
     targets = {DISPLAY[way] for way in used}
     assert targets == set(Phase) - {Phase.IDLE}
-    assert {trigger for _, trigger in used} == set(Trigger)
+    stopping = {Trigger.STOP}  # such a run does not finish: test_stop.py
+    assert {trigger for _, trigger in used} == set(Trigger) - stopping
     resting = {CameraTrigger.REST, CameraTrigger.RESTED}  # of cameras that this rig has not
     assert moved == {way for way in CAMERA if way[1] not in resting}
 
