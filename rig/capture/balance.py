@@ -17,7 +17,18 @@ WARN_AT = 0.1
 
 
 def balance(subsets: Sequence[Subset], xrays: Iterable[Xray]) -> dict[str, Any]:
+    """Figures of a plan, see `balance_of`."""
+    return balance_of(subsets, ((one.index, tuple(one.labels.values())) for one in xrays))
+
+
+def balance_of(
+    subsets: Sequence[Subset], labels: Iterable[tuple[int, Sequence[str]]]
+) -> dict[str, Any]:
     """Figures of a plan.
+
+    Args:
+        subsets: of the plan.
+        labels: index and labels, as `OBSERVATIONS` are ordered, of every x-ray.
 
     Returns:
         `environments`: name -> x-rays; `levels`: factor -> level -> x-rays; `cramers_v`:
@@ -35,11 +46,7 @@ def balance(subsets: Sequence[Subset], xrays: Iterable[Xray]) -> dict[str, Any]:
             levels[factor][level] += subset.size
         for index in range(subset.first, subset.last + 1):
             of_index[index] = subset.environment.name
-    crossed: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
-    for xray in xrays:
-        environment = of_index[xray.index]
-        for observation, label in xray.labels.items():
-            crossed[observation][environment, label] += 1
+    crossed = _crossed(of_index, labels)
     by_factor = _by_factor(crossed, {one.environment.name: one.environment for one in subsets})
     return {
         "environments": dict(environments),
@@ -48,6 +55,21 @@ def balance(subsets: Sequence[Subset], xrays: Iterable[Xray]) -> dict[str, Any]:
         "cramers_v_factors": by_factor,
         "warnings": _warnings(by_factor),
     }
+
+
+def _crossed(
+    of_index: Mapping[int, str], labels: Iterable[tuple[int, Sequence[str]]]
+) -> dict[str, Counter[tuple[str, str]]]:
+    """Observation -> (environment, label) -> x-rays; counted by columns, which is what is fast."""
+    rows: defaultdict[str, list[Sequence[str]]] = defaultdict(list)
+    for index, labelled in labels:
+        rows[of_index[index]].append(labelled)
+    crossed: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in OBSERVATIONS}
+    for environment, labelled_rows in rows.items():
+        for name, column in zip(OBSERVATIONS, zip(*labelled_rows, strict=True), strict=True):
+            for label, count in Counter(column).items():
+                crossed[name][environment, label] += count
+    return crossed
 
 
 def _by_factor(

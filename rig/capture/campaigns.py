@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from rig.capture.states import State
+from rig.capture.coverage import Span
 from rig.planning.layout import free_spans
 from rig.planning.model import Environment, Subset
 from rig.planning.plan import PlanItem, SubsetPlan
@@ -19,6 +19,8 @@ from rig.planning.scheme import Scheme, listed_scheme, load_scheme, make_plan, s
 from rig.store import catalogs, tables
 from rig.store.errors import ConflictError, NotFoundError, StoreError
 
+RUN_STEP = 100_000
+"""Subset number of a session's plan = id + this times the session's run; `Campaign` has fewer."""
 _DEVICE = re.compile(r"[a-z0-9][a-z0-9.-]{0,31}", re.ASCII)
 
 
@@ -299,29 +301,6 @@ def subset_of(campaign: Campaign, subset: int) -> Subset:
     )
 
 
-def subset_states(connection: Connection, campaign: Campaign) -> dict[int, str]:
-    """Subset id -> `planned`, `completed` once any session completed, else the newest's state.
-
-    A completed session of legacy mode is only `claimed` until every photo of it is verified.
-    """
-    table = tables.session
-    found = dict.fromkeys((one.id for one in campaign.subsets), "planned")
-    query = (
-        select(table.c.subset, table.c.state, _claimed_only(table))
-        .where(table.c.campaign == campaign.id)
-        .order_by(table.c.created_ns)
-    )
-    for subset, state, claimed in connection.execute(query):
-        if found[subset] != State.COMPLETED:
-            only = state == State.COMPLETED and claimed
-            found[subset] = "claimed" if only else str(state)
-    return found
-
-
-def _claimed_only(table: Table) -> ColumnElement[bool]:
-    return and_(table.c.legacy, table.c.verified < table.c.last - table.c.first + 1)
-
-
 def standalone_session(campaign: Campaign, subset: int) -> str:
     """The session id of an exported plan: the same for every export of the same subset."""
     text = f"standalone/{campaign.id}/{campaign.revision_of.get(subset, 1)}/{subset}"
@@ -329,9 +308,16 @@ def standalone_session(campaign: Campaign, subset: int) -> str:
 
 
 def plan_of(
-    connection: Connection, campaign: Campaign, subset: int, *, session: str, with_files: bool
+    connection: Connection,
+    campaign: Campaign,
+    subset: int,
+    *,
+    session: str,
+    with_files: bool,
+    span: Span | None = None,
+    run: int = 0,
 ) -> SubsetPlan:
-    """The immutable plan of one subset.
+    """The immutable plan of one session of a subset.
 
     Args:
         connection: to read the x-rays with.
@@ -339,11 +325,15 @@ def plan_of(
         subset: id, from 1.
         session: the session that will run it.
         with_files: name the image files of this machine; False when the plan leaves it.
+        span: first and last index; None takes the whole subset.
+        run: which session of the subset it is, from 0. Both agents keep their books by campaign
+            and subset number, so every further session takes a number of its own.
 
     Raises:
         NotFoundError: the campaign has no such subset.
     """
     one = subset_of(campaign, subset)
+    first, last = span or (one.first, one.last)
     items = tuple(
         PlanItem(
             index=xray.index,
@@ -353,15 +343,15 @@ def plan_of(
             height=xray.height,
             file=str(xray.file) if with_files else None,
         )
-        for xray in catalogs.xrays(connection, campaign.catalog_id, one.first, one.last)
+        for xray in catalogs.xrays(connection, campaign.catalog_id, first, last)
     )
     return SubsetPlan(
         session=session,
         campaign=campaign.name,
         campaign_id=campaign.id,
-        subset=one.id,
-        first=one.first,
-        last=one.last,
+        subset=one.id + RUN_STEP * run,
+        first=first,
+        last=last,
         device=campaign.device,
         environment=one.environment,
         items=items,

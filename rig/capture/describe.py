@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rig.capture import campaigns
-from rig.capture.balance import balance
+from rig.capture import campaigns, subsets
+from rig.capture.balance import balance_of
 from rig.store import catalogs
 
 
@@ -18,7 +18,7 @@ def describe(connection: Connection, name: str) -> dict[str, Any]:
         NotFoundError: no such campaign.
     """
     campaign = campaigns.find(connection, name)
-    states = campaigns.subset_states(connection, campaign)
+    states = subsets.subset_states(connection, campaign)
     return {
         "name": campaign.name,
         "id": campaign.id,
@@ -42,5 +42,5 @@ def describe(connection: Connection, name: str) -> dict[str, Any]:
             for one in campaign.subsets
         ],
         "design": campaign.figures,
-        "balance": balance(campaign.subsets, catalogs.xrays(connection, campaign.catalog_id)),
+        "balance": balance_of(campaign.subsets, catalogs.labels(connection, campaign.catalog_id)),
     }

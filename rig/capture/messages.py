@@ -109,6 +109,7 @@ _BODIES: dict[str, type[_Body]] = {
     "answered": _Answered,
     "aborted": _Aborted,
     "completed": _Completed,
+    "stopped": _Completed,
 }
 
 

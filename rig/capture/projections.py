@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from rig.capture import states
-from rig.capture.states import Request, State
+from rig.capture import condition_rows, states
+from rig.capture.states import ENDED, Finish, Request, State
 from rig.store import events, tables
 from rig.store.events import Event
 
 Changes = dict[str, Any]
+_BEGUN = frozenset({State.ARMED, State.RUNNING, State.PAUSED, State.STOPPING})
 _CAPTURE_FIELDS = (
     "sha256",
     "size",
@@ -36,7 +37,9 @@ def record(connection: Connection, event: Event) -> Event:
 
 def rebuild(connection: Connection) -> int:
     """Empty the projections and make them anew from the log; returns the number of events."""
-    projected = (tables.capture, tables.claim, tables.photo, tables.batch, tables.job)
+    projected = (
+        tables.capture, tables.claim, tables.photo, tables.condition, tables.batch, tables.job
+    )  # fmt: skip
     for table in (*projected, tables.session):
         connection.execute(delete(table))
     count = 0
@@ -62,6 +65,8 @@ def project(connection: Connection, event: Event) -> None:
     if effect := _EFFECTS.get(event.kind):
         changes |= effect(connection, row, event)
     connection.execute(update(table).where(table.c.id == event.session).values(**changes))
+    if event.kind in condition_rows.KINDS:
+        condition_rows.project(connection, row, event)
 
 
 def _create(connection: Connection, event: Event) -> None:
@@ -79,6 +84,8 @@ def _create(connection: Connection, event: Event) -> None:
             photos=0,
             verified=0,
             rejected=0,
+            run=body.get("run", 0),
+            reshoots=body.get("reshoots"),
         )
     )
 
@@ -94,16 +101,29 @@ def _move(row: RowMapping, event: Event) -> Changes:
         changes["source_seq"] = event.source_seq
     if after is not before:
         changes["state"] = after
-        if row["started_ns"] is None and after is State.RUNNING:
+        if row["started_ns"] is None and after in _BEGUN:
             changes["started_ns"] = event.time_ns
-        ended = after in {State.COMPLETED, State.ABORTED}
+        ended = after in {*ENDED, State.ABORTED}
         changes["ended_ns"] = event.time_ns if ended else None
     if still is not pending or event.kind == states.REQUESTED:
         changes["requested"] = still
         changes["requested_ns"] = event.time_ns if still else None
+        changes["asked"] = _asked(event) if still else None
     if event.kind == states.REQUESTED:
         changes["refused"] = None
     return changes
+
+
+def _asked(event: Event) -> dict[str, Any]:
+    return {"by": event.actor, **{key: event.body.get(key) for key in ("code", "why")}}
+
+
+def _finish(row: RowMapping, event: Event, reason: Finish) -> Changes:
+    asked = row["asked"] if row["requested"] == str(Request.STOP) else None
+    wished = asked or (row["finish"] if reason is Finish.STOPPED else None) or {"by": event.actor}
+    by = wished["by"]
+    body = {key: event.body.get(key) for key in ("code", "why", "count")}
+    return {"finish": {"reason": reason, "by": by, **body}}
 
 
 def _refused(_connection: Connection, _row: RowMapping, event: Event) -> Changes:
@@ -202,24 +222,41 @@ def _put_capture(connection: Connection, event: Event, changes: Changes, fresh: 
     )
 
 
-def _paused(_connection: Connection, _row: RowMapping, event: Event) -> Changes:
-    return {"paused": dict(event.body)}
+def _paused(_connection: Connection, row: RowMapping, event: Event) -> Changes:
+    """The station knows one code for every pause that it was asked for; the reason is here."""
+    told, asked = dict(event.body), row["asked"]
+    if asked is not None and told.get("code") == "OPERATOR_PAUSE":
+        told["by"] = asked["by"]
+        told |= {key: asked[key] for key in ("code", "why") if asked.get(key)}
+    return {"paused": told}
+
+
+def _stopping(_connection: Connection, row: RowMapping, event: Event) -> Changes:
+    """Whose wish it was is known here for the last time: the end is told by the station."""
+    by = row["asked"]["by"] if row["requested"] == str(Request.STOP) else event.actor
+    return {"paused": None, "finish": {"reason": Finish.STOPPED, "by": by}}
+
+
+def _stopped(_connection: Connection, row: RowMapping, event: Event) -> Changes:
+    return {"chain": event.body.get("chain"), "paused": None, **_finish(row, event, Finish.STOPPED)}
 
 
 def _resumed(_connection: Connection, _row: RowMapping, _event: Event) -> Changes:
     return {"paused": None}
 
 
-def _aborted(_connection: Connection, _row: RowMapping, event: Event) -> Changes:
-    return {"abort": {**event.body, "index": event.index}, "paused": None}
+def _aborted(_connection: Connection, row: RowMapping, event: Event) -> Changes:
+    told = {"abort": {**event.body, "index": event.index}, "paused": None}
+    return told | _finish(row, event, Finish.ABORTED)
 
 
 def _rearmed(_connection: Connection, _row: RowMapping, _event: Event) -> Changes:
-    return {"abort": None}
+    return {"abort": None, "finish": None}
 
 
-def _completed(_connection: Connection, _row: RowMapping, event: Event) -> Changes:
-    return {"chain": event.body["chain"], "paused": None}
+def _completed(_connection: Connection, row: RowMapping, event: Event) -> Changes:
+    told = {"chain": event.body["chain"], "paused": None}
+    return told | _finish(row, event, Finish.COMPLETED)
 
 
 def _photo_received(connection: Connection, row: RowMapping, event: Event) -> Changes:
@@ -354,6 +391,8 @@ _EFFECTS: dict[str, Callable[[Connection, RowMapping, Event], Changes]] = {
     "aborted": _aborted,
     "rearmed": _rearmed,
     "completed": _completed,
+    "stopping": _stopping,
+    "stopped": _stopped,
     "photo_received": _photo_received,
     "photo_verified": _photo_verified,
     "manifest": _manifest,

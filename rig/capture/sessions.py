@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from rig.capture import campaigns, projections, states, stations
+from rig.capture.actors import actor_of
 from rig.capture.campaigns import Campaign
+from rig.capture.coverage import first_missing
+from rig.capture.free import station_is_able, station_is_free, subset_is_free
 from rig.capture.messages import AgentEvent
-from rig.capture.states import ALLOWED, BUSY, RECOVERED, Request, State
-from rig.planning.constraints import stations_for
+from rig.capture.states import ALLOWED, RECOVERED, Request, State
+from rig.capture.subsets import shot_spans
 from rig.planning.model import Subset
 from rig.store import tables
 from rig.store.errors import ConflictError, NotFoundError
@@ -59,6 +62,10 @@ class Session:
     legacy: bool
     claimed: int
     app: dict[str, Any] | None
+    run: int
+    reshoots: str | None
+    asked: dict[str, Any] | None
+    finish: dict[str, Any] | None
 
     @property
     def total(self) -> int:
@@ -86,8 +93,20 @@ def create(
     subset: int,
     station: str,
     now_ns: int,
+    name: str | None = None,
 ) -> Session:
     """Create a session for *subset* of *campaign* on *station*.
+
+    It takes the whole subset, or what a session that was stopped early has left of it.
+
+    Args:
+        connection: in a write transaction.
+        new_id: `s` and 16 hex digits.
+        campaign: its name.
+        subset: id, from 1.
+        station: its name.
+        now_ns: Unix time.
+        name: of the operator.
 
     Raises:
         NotFoundError: no such campaign, subset or station.
@@ -96,18 +115,45 @@ def create(
     kept = campaigns.find(connection, campaign)
     one = campaigns.subset_of(kept, subset)
     stations.find(connection, station)
-    _subset_is_free(connection, kept.id, one.id)
-    _station_is_able(kept, one, station)
+    subset_is_free(connection, kept.id, one.id)
+    left = first_missing(one.first, one.last, shot_spans(connection, kept.id, one.id))
+    first = one.first if left is None else left
+    return add(connection, new_id, kept, one, station, (first, one.last), now_ns, name=name)
+
+
+def add(
+    connection: Connection,
+    new_id: str,
+    kept: Campaign,
+    one: Subset,
+    station: str,
+    span: tuple[int, int],
+    now_ns: int,
+    *,
+    name: str | None = None,
+    reshoots: str | None = None,
+) -> Session:
+    """Create a session for the indices *span* of a subset; see `create`.
+
+    Raises:
+        ConflictError: this station cannot set the subset's levels.
+    """
+    station_is_able(kept, one, station)
+    table = tables.session
+    ours = (table.c.campaign == kept.id) & (table.c.subset == one.id)
+    newest = connection.scalar(select(func.max(table.c.run)).where(ours))
     body = {
         "campaign": kept.id,
         "campaign_name": kept.name,
         "subset": one.id,
         "station": station,
-        "first": one.first,
-        "last": one.last,
+        "first": span[0],
+        "last": span[1],
         "environment": one.environment.name,
+        "run": 0 if newest is None else newest + 1,
+        "reshoots": reshoots,
     }
-    _record(connection, states.SESSION_CREATED, new_id, now_ns, "operator", body)
+    _record(connection, states.SESSION_CREATED, new_id, now_ns, actor_of(name), body)
     return find(connection, new_id)
 
 
@@ -124,12 +170,19 @@ def find(connection: Connection, session: str) -> Session:
     return _session(row)
 
 
-def every(connection: Connection, *, campaign_id: str | None = None) -> list[Session]:
-    """All sessions (of a campaign), newest first."""
+def every(
+    connection: Connection,
+    *,
+    campaign_id: str | None = None,
+    in_states: Collection[State] | None = None,
+) -> list[Session]:
+    """All sessions (of a campaign, in certain states), newest first."""
     table = tables.session
     query = select(table).order_by(table.c.created_ns.desc(), table.c.id)
     if campaign_id is not None:
         query = query.where(table.c.campaign == campaign_id)
+    if in_states is not None:
+        query = query.where(table.c.state.in_(in_states))
     return [_session(row) for row in connection.execute(query).mappings()]
 
 
@@ -141,28 +194,38 @@ def request(
     *,
     abort_id: str | None = None,
     answer: str | None = None,
+    name: str | None = None,
 ) -> Session:
-    """Note that a person asked for *wanted*; the station confirms it later by an event.
+    """Note that *name* asked for *wanted*; the station confirms it later by an event.
 
     Raises:
+        BadNameError: *name* is no name of a person.
         NotFoundError: no such session.
         ConflictError: it makes no sense now, another session has the station, or *abort_id* is not
             the abort that is latched.
     """
     present = find(connection, session)
     if present.state not in ALLOWED[wanted]:
-        raise ConflictError(f"Session {session} is {present.state}: it cannot {wanted} now.")
+        what = wanted.replace("_", " ")
+        raise ConflictError(f"Session {session} is {present.state}: it cannot {what} now.")
     if present.requested is Request.ABORT and wanted is not Request.ABORT:
         raise ConflictError(f"An abort of session {session} is asked for and not confirmed yet.")
+    if present.requested is Request.STOP and wanted not in {Request.STOP, Request.ABORT}:
+        raise ConflictError(f"The end of session {session} is asked for and not confirmed yet.")
     if wanted is Request.START and present.started_ns is not None:
         raise ConflictError(f"Session {session} was started before; resume it instead.")
+    if wanted in {Request.PAUSE_NOW, Request.STOP} and present.legacy:
+        raise ConflictError(
+            f"Session {session} runs in legacy mode, and the original app can neither give up a "
+            "photo nor end early: pause after this image, or abort."
+        )
     if wanted is Request.RESOLVE and not present.legacy:
         raise ConflictError(
             f"Session {session} does not run in legacy mode: there is nothing to resolve."
         )
     if wanted in {Request.START, Request.RESUME, Request.REARM, Request.RESOLVE}:
-        _station_is_free(connection, present)
-        _subset_is_free(connection, present.campaign, present.subset, but=session)
+        station_is_free(connection, present.station, session)
+        subset_is_free(connection, present.campaign, present.subset, but=session)
     body: dict[str, Any] = {"do": wanted}
     if wanted is Request.REARM:
         latched = (present.abort or {}).get("abort_id")
@@ -174,7 +237,37 @@ def request(
         body["abort_id"] = abort_id
     if wanted is Request.RESOLVE:
         body["answer"] = answer
-    _record(connection, states.REQUESTED, session, now_ns, "operator", body)
+    _record(connection, states.REQUESTED, session, now_ns, actor_of(name), body)
+    if wanted is Request.STOP and present.state in {State.CREATED, State.ENVIRONMENT}:
+        # No station knows of it: nobody else can confirm.
+        why = {"why": "It was taken back before it began.", "count": 0}
+        _record(connection, "stopped", session, now_ns, actor_of(name), why)
+    return find(connection, session)
+
+
+def suspend(
+    connection: Connection, session: str, code: str, why: str, now_ns: int
+) -> Session | None:
+    """Note that the rig wants a pause after the image in flight; who calls tells the station.
+
+    Args:
+        connection: in a write transaction.
+        session: its id.
+        code: a key of `rig.capture.watch.RESUMES`, e.g. `LIGHT`.
+        why: a sentence for people.
+        now_ns: Unix time.
+
+    Returns:
+        The session, or None when it does not shoot or something like it is asked for already.
+
+    Raises:
+        NotFoundError: no such session.
+    """
+    present = find(connection, session)
+    if present.state not in {State.ARMED, State.RUNNING} or present.requested is not None:
+        return None
+    body = {"do": Request.PAUSE, "code": code, "why": why}
+    _record(connection, states.REQUESTED, session, now_ns, "controller", body)
     return find(connection, session)
 
 
@@ -270,44 +363,6 @@ def progress(connection: Connection, session: Session) -> Progress:
     )
     done = session.claimed if session.legacy else session.committed
     return Progress(interval, interval * (session.total - done))
-
-
-def _subset_is_free(connection: Connection, campaign: str, subset: int, but: str = "") -> None:
-    """No photo is taken twice: two stations never shoot one subset at a time."""
-    table = tables.session
-    query = select(table.c.id, table.c.station).where(
-        table.c.campaign == campaign, table.c.subset == subset, table.c.state.in_(BUSY)
-    )
-    query = query.where(table.c.id != but)
-    if (other := connection.execute(query.limit(1)).first()) is not None:
-        raise ConflictError(
-            f"Subset {subset} is being shot by session {other.id} on station {other.station}: "
-            "finish or abort that one first."
-        )
-
-
-def _station_is_able(campaign: Campaign, subset: Subset, station: str) -> None:
-    constraints = campaign.scheme.constraints if campaign.scheme else ()
-    able = stations_for(constraints, subset.environment.levels)
-    if able is not None and station not in able:
-        why = "; ".join(
-            one.why
-            for one in constraints
-            if one.stations and one.applies(subset.environment.levels)
-        )
-        where = ", ".join(sorted(able)) or "no station at all"
-        raise ConflictError(f"Subset {subset.id} can be shot on {where}, not on {station}: {why}.")
-
-
-def _station_is_free(connection: Connection, wanted: Session) -> None:
-    table = tables.session
-    query = select(table.c.id).where(
-        table.c.station == wanted.station, table.c.state.in_(BUSY), table.c.id != wanted.id
-    )
-    if (other := connection.scalar(query.limit(1))) is not None:
-        raise ConflictError(
-            f"Station {wanted.station} still has session {other}: finish or abort that one first."
-        )
 
 
 def _record(

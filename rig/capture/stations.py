@@ -118,6 +118,7 @@ class Hub:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._links: dict[str, Link] = {}
+        self._left: dict[str, float] = {}
 
     def join(self, station: str) -> Link:
         """A new connection of *station*; an older one of the same station is ended."""
@@ -133,6 +134,7 @@ class Hub:
         link.close()
         if self._links.get(link.station) is link:
             del self._links[link.station]
+            self._left[link.station] = link.heard
 
     def heard(self, link: Link) -> None:
         """A message came over *link*."""
@@ -157,10 +159,12 @@ class Hub:
         return link
 
     def view(self, station: str) -> Message:
-        """What is known about *station* right now; ages in milliseconds."""
+        """What is known about *station* right now; ages in milliseconds, None: never heard."""
         link = self._links.get(station)
         if link is None:
-            return {"name": station, "connected": False}
+            heard = self._left.get(station)
+            age = None if heard is None else round((self._clock() - heard) * 1000)
+            return {"name": station, "connected": False, "heard_age_ms": age}
         return {
             "name": station,
             "connected": True,

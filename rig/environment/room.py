@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -34,6 +35,29 @@ T = TypeVar("T")
 _log = structlog.get_logger("rig.environment")
 
 
+class NoLine:
+    """In place of a port where none is needed."""
+
+    place = "nowhere"
+
+    def write(self, data: bytes) -> None:
+        """Nobody is there."""
+
+    def read_until(self, end: bytes, seconds: float) -> bytes:
+        """Nobody answers."""
+        return b""
+
+    def read_exactly(self, count: int, seconds: float) -> bytes:
+        """Nobody answers."""
+        return b""
+
+    def drain(self) -> None:
+        """Nothing has arrived."""
+
+    def wait(self, seconds: float) -> None:
+        """Nobody works."""
+
+
 class Room:
     """Opens ports when they are first needed and again after they went away. Belongs to one loop.
 
@@ -56,6 +80,20 @@ class Room:
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._lines: dict[str, SerialLine] = {}
         self._actuators: dict[str, Actuator] = {}
+
+    def validate(self) -> None:
+        """Whether each device knows the states that its levels are set to; opens nothing.
+
+        Raises:
+            ActuatorError: it does not; the sentence names actuator and state.
+        """
+        for name, table in self._tables.items():
+            if table.driver == "dry_run":
+                continue
+            try:
+                DRIVERS[table.driver](table.settings(name), NoLine(), self._clock_ns)
+            except ActuatorError as error:
+                raise ActuatorError(f"actuator.{name}: {error}") from error
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,11 +122,29 @@ class Room:
 
         return await self._on_thread(name, read)
 
-    async def make_safe(self) -> dict[str, Applied | ActuatorError]:
-        """Set every configured safe state; one that fails does not keep the others from it."""
+    async def look(self, name: str) -> str:
+        """Open the port of *name* and, if it is a light sensor, read it; sets nothing.
+
+        Raises:
+            ActuatorError: it cannot be opened, or the sensor does not answer.
+        """
+
+        def see(actuator: Actuator) -> str:
+            if isinstance(actuator, Lux):
+                return f"{actuator.line.place} answers: {actuator.read():g} lux"
+            if isinstance(actuator, Driver):
+                return f"{actuator.line.place} can be opened"
+            return "a dry run: nothing is set"
+
+        return await self._on_thread(name, see)
+
+    async def make_safe(
+        self, names: Collection[str] | None = None
+    ) -> dict[str, Applied | ActuatorError]:
+        """Set every configured safe state (of *names*); one that fails does not stop the others."""
         found: dict[str, Applied | ActuatorError] = {}
         for name, table in self._tables.items():
-            if table.safe is None:
+            if table.safe is None or (names is not None and name not in names):
                 continue
             try:
                 done = await self._on_thread(name, lambda actuator: actuator.make_safe())
@@ -100,9 +156,10 @@ class Room:
                     found[name] = done
         return found
 
-    async def close(self) -> None:
-        """Safe states, then give all ports back."""
-        await self.make_safe()
+    async def close(self, *, safe: bool = True) -> None:
+        """Safe states, unless they are set already, then give all ports back."""
+        if safe:
+            await self.make_safe()
         for place, thread in self._threads.items():
             line = self._lines.pop(place, None)
             if line is not None:
@@ -135,6 +192,10 @@ class Room:
             # it again would reset an Arduino.
             self._forget(table.port)
             raise
+        except (ValueError, TypeError, re.error) as error:
+            raise ActuatorError(
+                f"{name}: a value of its configuration cannot be used: {error}."
+            ) from error
 
     def _open(self, name: str, table: ActuatorTable) -> Actuator:
         if table.driver == "dry_run":

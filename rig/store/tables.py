@@ -1,4 +1,4 @@
-"""The tables. `event` is the truth; session, capture, photo, batch, job are its projections."""
+"""The tables. `event` is the truth; session, capture, photo, condition... are its projections."""
 
 from __future__ import annotations
 
@@ -153,6 +153,10 @@ session = Table(
     Column("legacy", Boolean, nullable=False, server_default="0"),  # shot through the original app
     Column("claimed", Integer, nullable=False, server_default="0"),
     Column("app", JSON(none_as_null=True)),  # legacy: address, start_number
+    Column("run", Integer, nullable=False, server_default="0"),  # nth session of its subset, from 0
+    Column("reshoots", String),  # the session whose photos it replaces
+    Column("asked", JSON(none_as_null=True)),  # by, code, why of what is requested
+    Column("finish", JSON(none_as_null=True)),  # reason, by, code, why, count
     ForeignKeyConstraint(["campaign", "subset"], ["subset.campaign", "subset.id"]),
     Index("ix_session_campaign_subset", "campaign", "subset"),
     Index("ix_session_station_state", "station", "state"),
@@ -228,6 +232,22 @@ batch = Table(
     Column("updated_ns", BigInteger, nullable=False),
     Column("completed_ns", BigInteger),
     Column("released", Boolean, nullable=False, server_default="0"),
+)
+
+condition = Table(
+    "condition",  # what is known of a factor; one without a row waits
+    metadata,
+    Column("session", String, ForeignKey("session.id"), primary_key=True),
+    Column("factor", String, primary_key=True),
+    Column("state", String, nullable=False),  # waiting, confirmed, unconfirmed, failed, differs
+    Column("by", String),  # who set or confirmed it: "person", "display" or an actuator
+    Column("name", String),  # of the person
+    Column("note", String),
+    Column("readback", String),
+    Column("why", String),
+    Column("evidence", JSON, nullable=False),  # [{"sha256","time_ns"}] of the kept pictures
+    Column("time_ns", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 job = Table(

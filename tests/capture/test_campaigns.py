@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rig.capture import campaigns, sessions
+from rig.capture import campaigns, sessions, subsets
 from rig.capture.balance import cramers_v
 from rig.capture.describe import describe
 from rig.planning.plan import from_json, to_json
@@ -60,7 +60,7 @@ def test_a_completed_subset_stays_completed(rig, database, session):
     )
     with database.read() as connection:
         campaign = campaigns.find(connection, "camp")
-        assert campaigns.subset_states(connection, campaign) == {1: "completed", 2: "planned"}
+        assert subsets.subset_states(connection, campaign) == {1: "completed", 2: "planned"}
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """The transition table: what confirms what, and what changes nothing."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 
 from rig.capture import states
 from rig.capture.states import ALLOWED, TRANSITIONS, Request, State, next_state, step
+from rig.capture.states_doc import document
 
 EVENTS = sorted(
     {kind for _, kind in TRANSITIONS} | {"connected", "retake", "link_lost", "nonsense"}
@@ -19,9 +21,10 @@ def test_the_table_is_frozen():
 
 
 @pytest.mark.parametrize("kind", EVENTS)
-def test_completed_is_final(kind):
-    """Nothing moves a completed session."""
+def test_completed_and_stopped_are_final(kind):
+    """Nothing moves an ended session."""
     assert step(State.COMPLETED, kind) is State.COMPLETED
+    assert step(State.STOPPED, kind) is State.STOPPED
 
 
 @pytest.mark.parametrize("kind", [k for k in EVENTS if k != "rearmed"])
@@ -39,16 +42,22 @@ def test_an_event_without_an_entry_changes_nothing(state):
 
 def test_no_request_confirms_itself():
     """Running, paused, aborted and completed are reached by events of the rig only."""
-    told_by_rig = {State.RUNNING, State.PAUSED, State.ABORTED, State.COMPLETED}
+    told_by_rig = {
+        State.ARMED, State.RUNNING, State.PAUSED, State.STOPPING, State.STOPPED, State.ABORTED,
+        State.COMPLETED,
+    }  # fmt: skip
     for (state, trigger), after in TRANSITIONS.items():
         if trigger.startswith("requested:"):
             assert after not in told_by_rig, (state, trigger)
 
 
 def test_boot_interrupts_what_the_controller_no_longer_knows():
-    """Running, pausing and loading; paused was confirmed and stays."""
+    """All that moves; paused was confirmed and stays."""
     moved = {state for state in State if step(state, states.BOOT) is not state}
-    assert moved == {State.RUNNING, State.PAUSING, State.LOADING} == set(states.RECOVERED)
+    assert moved == set(states.RECOVERED)
+    assert moved == {
+        State.LOADING, State.ARMED, State.RUNNING, State.PAUSING, State.STOPPING,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("pending", [r for r in Request if r is not Request.ABORT])
@@ -85,4 +94,25 @@ def test_a_refusal_takes_back_what_only_was_asked(request_, before, after):
 def test_every_open_state_can_be_left_by_an_allowed_request_or_an_event():
     """No state is a trap."""
     ways = {state for state, _ in TRANSITIONS} | set(itertools.chain(*ALLOWED.values()))
-    assert ways == set(State) - {State.COMPLETED}
+    assert ways == set(State) - states.ENDED
+
+
+@pytest.mark.parametrize("on_the_way", ["paused", "painted", "armed", "resumed"])
+def test_a_stop_stays_asked_until_the_rig_confirms_it(on_the_way):
+    """Whatever else happens first; `stopping` confirms it."""
+    after, pending = next_state(State.INTERRUPTED, on_the_way, asked=None, pending=Request.STOP)
+    assert pending is Request.STOP
+    assert next_state(after, "stopping", asked=None, pending=pending) == (State.STOPPING, None)
+
+
+def test_a_second_word_of_stopping_confirms_a_second_wish():
+    """The station says it again when it is asked again."""
+    assert next_state(State.STOPPING, "stopping", asked=None, pending=Request.STOP) == (
+        State.STOPPING, None,
+    )  # fmt: skip
+
+
+def test_the_page_about_sessions_is_written_from_the_tables():
+    """docs/sessions.md is what `python -m rig.capture.states` prints."""
+    page = Path(__file__).parents[2] / "docs" / "sessions.md"
+    assert page.read_text(encoding="utf-8") == document()

@@ -36,7 +36,7 @@ async def test_the_age_of_a_link_grows_until_it_is_heard():
     assert hub.view("a")["heard_age_ms"] == 3500
     hub.heard(link)
     assert hub.view("a")["heard_age_ms"] == 0
-    assert hub.view("b") == {"name": "b", "connected": False}
+    assert hub.view("b") == {"name": "b", "connected": False, "heard_age_ms": None}
 
 
 async def test_a_reply_goes_to_its_command_only():

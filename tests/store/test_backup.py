@@ -82,7 +82,7 @@ def test_what_comes_back_is_what_was_there(home, target, tmp_path):
 def test_a_session_that_ran_comes_up_interrupted(home, target, tmp_path):
     """The controller on the restored home does not believe that it still runs."""
     state = home.database.query(lambda c: c.scalar(select(session.c.state)))
-    assert state == "running"
+    assert state == "armed"
     run(home, target)
     restore(target, tmp_path / "new")
     controller = Controller.open(tmp_path / "new")
