@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import capture, loss, protocol, screens, store, upload
+from bench import capture, loss, plan, protocol, screens, store, upload
 from bench.programs import BenchError
 
 EXAMPLES = """examples:
@@ -19,14 +19,16 @@ EXAMPLES = """examples:
   python -m bench capture --json > today.json
   python -m bench screens --captures 48 --runs 3
   python -m bench loss --captures 24 --svg loss.svg
+  python -m bench plan --sizes 10507 224316
+  python -m bench store --sizes 10507 224316    a store with that many captures
   python -m bench upload --captures 24          photos to a controller, beside curl
-  python -m bench store --sizes 10507,224316    a store with that many captures
 """
 
 Entry = Callable[[argparse.Namespace, Callable[[str], None]], dict[str, Any]]
 ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
     "capture": (capture.measure, capture.table),
     "loss": (loss.measure, loss.table),
+    "plan": (plan.measure, plan.table),
     "protocol": (protocol.measure, protocol.table),
     "screens": (screens.measure, screens.table),
     "store": (store.measure, store.table),
@@ -65,9 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--svg", type=Path, metavar="FILE", help="of entry loss: draw the picture too"
     )
     parser.add_argument(
-        "--sizes", type=_sizes, default=store.SIZES, metavar="N,N,...",
-        help="of entry store: captures in the store (default: "
-        f"{','.join(map(str, store.SIZES))}; the last one takes many minutes and gigabytes)",
+        "--sizes", type=_sizes, nargs="+", default=(), metavar="N",
+        help="of entries plan and store: x-rays or captures (default: 10507, 224316 and, of the "
+        "store, 10 million, which takes many minutes and gigabytes)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     return parser
@@ -76,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; 0 done, 1 a program of the rig did not do its work, 2 bad usage."""
     args = build_parser().parse_args(argv)
+    args.sizes = [size for some in args.sizes for size in some]
     measure, table = ENTRIES[args.entry]
     try:
         result = measure(args, lambda text: print(text, file=sys.stderr, flush=True))

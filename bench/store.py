@@ -36,7 +36,7 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
     with tempfile.TemporaryDirectory(prefix="rig-bench-", dir=args.dir) as scratch:
         folder = Path(scratch)
         floor = _fsync_ms(folder)
-        rows = [_at(folder / f"{size}.db", size, tell) for size in args.sizes]
+        rows = [_at(folder / f"{size}.db", size, tell) for size in args.sizes or SIZES]
         told = machine(folder)
     return {"bench": "store", "machine": told, "fsync_ms": floor, "sizes": rows}
 

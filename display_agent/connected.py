@@ -23,6 +23,9 @@ from rig.protocol.legacy import WEAKER_DISPLAY
 
 _DELIVERED = "delivered"
 """In a session's folder: the controller has every event of it."""
+_NOT_LEGACY = (
+    "the original app cannot give up a photo or end early: pause after this image, or abort"
+)
 _log = structlog.get_logger()
 
 
@@ -130,8 +133,8 @@ class ConnectedStation:
                 session.operator("resume")
             else:
                 session.start()
-        elif order == "pause":
-            session.operator("pause")
+        elif order in ("pause", "pause_now", "stop"):
+            _halt(session, order, command.get("why"))
         elif order == "abort":
             session.operator("abort")
         elif order == "rearm":
@@ -248,6 +251,20 @@ class ConnectedStation:
         if self._pairing_file is not None:
             write_atomic(self._pairing_file, url.encode() + b"\n", mode=PRIVATE)
         return url
+
+
+def _halt(session: Session | LegacySession, order: str, why: object) -> None:
+    if isinstance(session, LegacySession):
+        if order != "pause":
+            raise CommandError(_NOT_LEGACY)
+        session.operator("pause")
+        return
+    told = why if isinstance(why, str) else ""
+    if order == "stop":
+        session.start()  # one that is not under way here ends through its journal
+        session.operator("stop", why=told)
+    else:
+        session.operator("pause_now" if order == "pause_now" else "pause", why=told)
 
 
 async def serve(connected: ConnectedStation, stop: asyncio.Event) -> None:

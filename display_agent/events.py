@@ -46,7 +46,10 @@ def describe(
     if isinstance(event, act.Rearmed):
         return "rearmed", None, None, {"abort_id": event.abort_id.hex()}
     if isinstance(event, act.Completed):
-        return "completed", None, None, {"count": event.count, "chain": event.chain.hex()}
+        kind = "stopped" if event.stopped else "completed"
+        return kind, None, None, {"count": event.count, "chain": event.chain.hex()}
+    if isinstance(event, act.Stopping):
+        return "stopping", None, None, {}
     return None
 
 

@@ -19,7 +19,7 @@ from rig.errors import UserError
 Event = dict[str, Any]
 """One JSON event: event, session, seq, time_ns, index, attempt and the fields of its kind."""
 
-DURABLE = frozenset({"committed", "aborted", "completed", "rearmed"})
+DURABLE = frozenset({"committed", "aborted", "completed", "stopped", "rearmed"})
 """Events that are on the disk when `append` returns."""
 
 _log = structlog.get_logger()

@@ -27,6 +27,9 @@ from rig.protocol.shell import Shell
 
 _log = structlog.get_logger()
 
+_WHY = 500
+"""Characters of a reason that are kept."""
+_ENDS = frozenset({"aborted", "completed", "stopped"})
 Told = Callable[[Event], None]
 """Called with each new event of a session, on the loop."""
 
@@ -138,19 +141,21 @@ class Session:
         self._reconcile()
         self.shell.run(self.core.start(self.shell.now))
 
-    def operator(self, command: OperatorCommand, abort_id: str | None = None) -> None:
-        """A person's command.
+    def operator(
+        self, command: OperatorCommand, abort_id: str | None = None, why: str = ""
+    ) -> None:
+        """A person's command, or the controller's with its reason *why*.
 
         Raises:
             UserError: it makes no sense now; the sentence says why.
         """
         if command == "resume" and self.core.paused is None and self.core.phase is not Phase.HOLD:
             # The controller lost sight of a session that never stopped: say that it runs.
-            self._tell("resumed", None, None, {})
+            self._tell("stopping" if self.core.ledger.stopping else "resumed", None, None, {})
             return
         try:
             raw = bytes.fromhex(abort_id) if abort_id else None
-            self.shell.run(self.core.operator(command, self.shell.now, raw))
+            self.shell.run(self.core.operator(command, self.shell.now, raw, why[:_WHY]))
         except ValueError as error:
             raise UserError(f"{abort_id!r} is not an abort id") from error
         except act.WrongCommand as error:
@@ -208,7 +213,7 @@ class Session:
         self, kind: str, index: int | None, attempt: int | None, body: dict[str, Any]
     ) -> None:
         word = body.get("abort_id") if kind in ("aborted", "rearmed") else None
-        if (kind, word) in self._told_already and kind in ("aborted", "completed"):
+        if (kind, word) in self._told_already and kind in _ENDS:
             return  # told before a restart
         if kind == "committed" and self.outbox.has_committed(index or 0, attempt or 0):
             return
@@ -229,6 +234,6 @@ def _last_words(outbox: Outbox) -> set[tuple[str, Any]]:
     """The aborts and the end that earlier lives of this session have told."""
     told: set[tuple[str, Any]] = set()
     for event in outbox.after(0):
-        if event["event"] in ("aborted", "completed"):
+        if event["event"] in _ENDS:
             told.add((event["event"], event.get("abort_id")))
     return told

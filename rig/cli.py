@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "catalog": "import and show x-rays",
     "campaign": "create and show campaigns",
     "station": "add and list stations (a monitor and its phone)",
+    "room": "check a room's actuators and light sensors, set one by hand, list serial ports",
     "plan": "export the immutable plan of a subset",
     "batch": "take in photos that came by cable or card",
     "verify": "check optically that a photo shows an x-ray",

@@ -31,6 +31,9 @@ PUMP_EVERY = 0.01
 """Seconds between two looks at the toolkit's events."""
 SETTLED, SETTLE_WITHIN = 0.25, 5.0
 """A new window is ready when nothing happened to it for the first, or after the second."""
+SLEEP_EVERY = 0.5
+"""Seconds between two looks at whether the monitor sleeps."""
+ASLEEP = "the monitor went to sleep; wake it, and keep it awake (see docs/display.md)"
 SEEN_WITHIN = 2.0
 """Seconds after a flip within which a desktop must have drawn it."""
 
@@ -49,6 +52,7 @@ class Painter:
         self._shared: mmap.mmap | None = None
         self._server: x11.XServer | None = None
         self._from_root = False
+        self._slept, self._look_at = False, 0.0
         window.open(options)
         self._settle()
         self.size = window.size
@@ -89,6 +93,14 @@ class Painter:
             self._tell({"key": key})
         if self._server is not None and self._server.covered():
             self._tell({"disturbed": "another window covers the x-ray, wholly or in part"})
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + SLEEP_EVERY
+            before, self._slept = self._slept, self._sleeps()
+            if self._slept and not before:
+                self._tell({"disturbed": ASLEEP})
+
+    def _sleeps(self) -> bool:
+        return self._server is not None and self._server.asleep()
 
     def answer(self, request: Json) -> Json:
         """Do what is asked; raises UserError."""
@@ -135,6 +147,8 @@ class Painter:
         }  # fmt: skip
 
     def _trouble(self) -> str | None:
+        if self._sleeps():
+            return ASLEEP
         trouble, now = self._window.trouble(), self._window.size
         if trouble is None and now != self.size:
             has, wants = (f"{width}x{height}" for width, height in (now, self.size))

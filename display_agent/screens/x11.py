@@ -7,6 +7,7 @@ Xlib ends the process when its server goes away, so all of this runs in the wind
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import ctypes.util
 import os
@@ -82,6 +83,25 @@ class XServer:
         if not display:
             raise OSError("no X server answers")
         self._display = ctypes.c_void_p(display)
+        self._dpms: Any = None
+        with contextlib.suppress(OSError):
+            extension: Any = ctypes.CDLL(ctypes.util.find_library("Xext") or "libXext.so.6")
+            base, errors = ctypes.c_int(), ctypes.c_int()
+            if extension.DPMSQueryExtension(
+                self._display, ctypes.byref(base), ctypes.byref(errors)
+            ):
+                self._dpms = extension
+
+    def asleep(self) -> bool:
+        """Whether the monitors sleep: standby, suspend or off by DPMS (X extension 1.2).
+
+        False where the server has no DPMS, as a virtual one.
+        """
+        if self._dpms is None:
+            return False
+        level, enabled = ctypes.c_ushort(), ctypes.c_ubyte()
+        known = self._dpms.DPMSInfo(self._display, ctypes.byref(level), ctypes.byref(enabled))
+        return bool(known and enabled.value and level.value)
 
     def watch(self, window: int) -> None:
         """Ask for the visibility of *window*; any number of programs may.

@@ -132,7 +132,7 @@ class Demo:
     def _shoot(self, subset: dict[str, Any]) -> str:
         wanted = {"campaign": _CAMPAIGN, "subset": subset["id"], "station": _STATION}
         session = str(self._post("/api/sessions", wanted)["id"])
-        self._post(f"/api/sessions/{session}/start", {})
+        self._post(f"/api/sessions/{session}/start", {"confirm": True, "name": "rig demo"})
         total = subset["last"] - subset["first"] + 1
 
         with progress(f"subset {subset['id']}", quiet=self._quiet) as advance:
@@ -140,7 +140,9 @@ class Demo:
             def ended() -> dict[str, Any] | None:
                 now: dict[str, Any] = self._get(f"/api/sessions/{session}")
                 advance(now["committed"], total)
-                return now if now["state"] in ("completed", "aborted", "paused") else None
+                return (
+                    now if now["state"] in ("completed", "stopped", "aborted", "paused") else None
+                )
 
             seen = self._until(
                 ended,

@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   rig serve                                      this machine only, http://127.0.0.1:8000
   rig serve --host 0.0.0.0 --public-url http://192.168.1.20:8000
                                                  the local network: phones and tablets too
+  rig serve --room room.toml                     lamps, stages and light sensors too
   rig serve --port 0 --json                      any free port, told as JSON on standard output
 
 A token is always needed. It is printed once as a sign-in link; behind a TLS proxy keep the default
@@ -53,6 +54,12 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="further host name to answer to (may be repeated)",
     )
+    parser.add_argument(
+        "--room",
+        type=Path,
+        metavar="FILE",
+        help="actuators and light sensors of the rooms, TOML; `rig room check FILE` looks at it",
+    )
     parser.add_argument("--verbose", action="store_true", help="log every request")
     parser.add_argument("--json", action="store_true", help="print one JSON line when ready")
     parser.set_defaults(run=run)
@@ -70,6 +77,7 @@ def serve(args: argparse.Namespace, intake: IntakeJobs) -> int:
     import asyncio
     import logging
 
+    from rig.commands.room import valid_room
     from rig.store.lock import HomeLock
     from rig.web.app import create_app
     from rig.web.controller import Controller
@@ -79,11 +87,16 @@ def serve(args: argparse.Namespace, intake: IntakeJobs) -> int:
     _check(args)
     configure(level=logging.DEBUG if args.verbose else logging.INFO)
     home = home_of(args)
+    room = None if getattr(args, "room", None) is None else valid_room(args.room)
     with HomeLock.acquire(home) as lock, _listen(args.host, args.port) as listener:
         url = _url(args.host, listener)
         lock.describe(url)
         rig = Controller.open(
-            home, token=args.token, public_url=args.public_url, on_batch=intake.submit
+            home,
+            token=args.token,
+            public_url=args.public_url,
+            on_batch=intake.submit,
+            room=room,
         )
         intake.go_on(rig)
         public = urlsplit(args.public_url or "").hostname

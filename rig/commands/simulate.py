@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from rig.commands import simulate_campaign
 from rig.commands.progress import progress
 from rig.errors import UserError
 
@@ -22,7 +23,7 @@ examples:
   rig simulate --captures 2000 --seed 7 --loss 0.05 --delay-ms 40 --reorder 0.1 --roam 6
   rig simulate --captures 500 --seed 3 --loss 0.3 --crashes 40 --camera-faults 0.05 \\
                --disk-faults 5 --json
-
+{campaign}
 The real protocol cores of both agents run in virtual time: a night takes seconds. Probabilities are
 between 0 and 1. The same options and seed always give the same run, byte for byte (compare
 run_sha256); only wall_seconds differs. A person is simulated too: comes 30 to 180 s after a pause,
@@ -54,7 +55,7 @@ _NUMBERS = (
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options of `rig simulate`."""
-    parser.epilog = _EPILOG
+    parser.epilog = _EPILOG.format(campaign=simulate_campaign.EXAMPLE) + simulate_campaign.EPILOG
     parser.add_argument("--captures", type=int, required=True, metavar="N", help="how many x-rays")
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="any whole number")
     for name, text in _PROBABILITIES:
@@ -79,6 +80,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--subset-size", type=int, default=_DEFAULTS["subset_size"], metavar="N",
         help="x-rays that share a subset (default 500)",
     )  # fmt: skip
+    simulate_campaign.register(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -86,6 +88,9 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Simulate; 1 when something is not well."""
     _check(args)
+    simulate_campaign.check(args)
+    if args.campaign:
+        return simulate_campaign.run(args, _faults(args), replay(args))
     from rig.simulation.night import simulate
 
     started = time.monotonic()

@@ -25,7 +25,7 @@ from rig.store import captures, catalogs, tables
 from rig.store.database import Database
 from rig.store.errors import ConflictError, NotFoundError
 
-_UNDER_WAY = frozenset({"loading", "running", "pausing"})
+_UNDER_WAY = frozenset({"loading", "armed", "running", "pausing", "stopping"})
 _STATUS = {
     "missing": Status.MISSING,
     "doubled": Status.DOUBLED,

@@ -17,6 +17,7 @@ from rig.web.api import (
     agent,
     campaigns,
     catalogs,
+    conditions,
     events,
     images,
     jobs,
@@ -27,6 +28,7 @@ from rig.web.api import (
     stations,
 )
 from rig.web.controller import Controller
+from rig.web.light import LightWatch
 from rig.web.middleware import (
     AccessLog,
     BodyLimit,
@@ -38,6 +40,7 @@ from rig.web.middleware import (
 from rig.web.pairing import TryLog
 from rig.web.patience import Hurry
 from rig.web.receive import MAX_PHOTO, Turns
+from rig.web.watching import Watcher
 
 BODY_LIMIT = 8 * 1024 * 1024
 LOCAL_NAMES = ("localhost",)
@@ -50,6 +53,9 @@ def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastA
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         rig.start()
+        rig.spawn(Watcher(rig).run(), "watch")
+        if rig.room is not None:
+            rig.spawn(LightWatch(rig).run(), "light")
         try:
             yield
         finally:
@@ -82,6 +88,7 @@ def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastA
         campaigns,
         stations,
         sessions,
+        conditions,
         photos,
         release,
         phone,

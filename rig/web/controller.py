@@ -15,6 +15,7 @@ import structlog
 
 from rig.capture import sessions
 from rig.capture.stations import Hub, Link
+from rig.environment.config import RoomFile
 from rig.store.database import Database
 from rig.web import jobs
 from rig.web.auth import Auth
@@ -23,6 +24,7 @@ from rig.web.jobs import JobRunner
 from rig.web.pairing_codes import Codes
 from rig.web.phone_app import BuildError, PhoneApp, installed_app
 from rig.web.phones import Phones
+from rig.web.room import RoomControl
 
 log = structlog.get_logger("rig.web")
 
@@ -51,6 +53,7 @@ class Controller:
         codes: with which phones are paired.
         phones: what the phones said last.
         phone_app: the phone agent as it is served; None when it is not installed here.
+        room: the actuators; None when none are configured.
         listening: address and port of the socket, once there is one.
     """
 
@@ -62,6 +65,7 @@ class Controller:
     codes: Codes
     phones: Phones
     phone_app: PhoneApp | None = None
+    room: RoomControl | None = None
     listening: tuple[str, int] = ("127.0.0.1", 0)
     clock_ns: Callable[[], int] = time.time_ns
     public_url: str | None = None
@@ -77,6 +81,7 @@ class Controller:
         token: str | None = None,
         public_url: str | None = None,
         on_batch: OnBatch = _nothing,
+        room: RoomFile | None = None,
     ) -> Controller:
         """Open *home* and recover from whatever ended the last controller.
 
@@ -101,6 +106,7 @@ class Controller:
             codes=Codes(auth.code_key(), secrets.token_bytes),
             phones=Phones(time.monotonic),
             phone_app=_phone_app(),
+            room=None if room is None else _room(room, database, home),
             jobs=JobRunner(database, time.time_ns),
             public_url=public_url,
             on_batch=on_batch,
@@ -140,18 +146,29 @@ class Controller:
         task.add_done_callback(self._finished)
 
     async def stop(self) -> None:
-        """End the streams and tasks, wait for jobs, close the database."""
+        """End the streams and tasks, make the room safe, wait for jobs, close the database."""
         self.feed.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self.jobs.close)
-        await asyncio.to_thread(self.database.close)
+        try:
+            if self.room is not None:
+                await self.room.close()
+        finally:
+            await asyncio.to_thread(self.jobs.close)
+            await asyncio.to_thread(self.database.close)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task failed", task=task.get_name(), exc_info=error)
+
+
+def _room(file: RoomFile, database: Database, home: Path) -> RoomControl:
+    trace = home / "trace"
+    if any(table.trace for table in file.actuators.values()):
+        trace.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return RoomControl(file, database, time.time_ns, trace)
 
 
 def _phone_app() -> PhoneApp | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, Path
+from fastapi import Depends, Header, Path
 from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
@@ -37,6 +37,11 @@ def only(*roles: Role) -> Callable[[HTTPConnection], Principal]:
 
     return check
 
+
+Operator = Annotated[
+    str | None, Header(alias="X-Operator", description="name of the person who asks")
+]
+"""Who asks, when the body does not say it."""
 
 bearer = Depends(HTTPBearer(auto_error=False, description="access, station or phone token"))
 """Only describes the sign-in in OpenAPI; `rig.web.middleware.Gate` does the checking."""

@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rig.capture import campaigns, sessions, stations
+from rig.capture import campaigns, sessions, stations, subsets
 from rig.capture.campaigns import Campaign
 from rig.capture.sessions import Session
-from rig.capture.states import State
+from rig.capture.states import ENDED, State
 from rig.capture.stations import Hub
+from rig.planning.model import Subset
 from rig.protocol.legacy import WEAKER_DISPLAY
 from rig.store import catalogs
 from rig.web import jobs
@@ -29,7 +30,10 @@ class Need:
     grave: bool = False
 
 
-_WAITING = (State.ABORTED, State.PAUSED, State.INTERRUPTED, State.CREATED)
+_LEFT = frozenset({"planned", State.STOPPED})
+_WAITING = (
+    State.ABORTED, State.PAUSED, State.INTERRUPTED, State.CREATED, State.ENVIRONMENT
+)  # fmt: skip
 
 
 def home_view(connection: Connection, hub: Hub) -> dict[str, Any]:
@@ -45,8 +49,8 @@ def home_view(connection: Connection, hub: Hub) -> dict[str, Any]:
         "needs": _needs(connection, hub, every, known),
         "campaigns": [_progress(connection, one, every) for one in known],
         "stations": posts,
-        "open": [one for one in shown if one["session"].state is not State.COMPLETED],
-        "done": [one for one in shown if one["session"].state is State.COMPLETED][:20],
+        "open": [one for one in shown if one["session"].state not in ENDED],
+        "done": [one for one in shown if one["session"].state in ENDED][:20],
         "jobs": jobs.latest(connection, 5),
         "legacy": _legacy(every, posts),
     }
@@ -79,10 +83,10 @@ def _needs(
 
 
 def _waits(session: Session, hub: Hub) -> bool:
-    if session.state is State.COMPLETED:
+    if session.state in ENDED:
         if session.legacy:
             return session.verified < session.total
-        return session.rejected > 0 or session.photos < session.total
+        return session.rejected > 0 or session.photos < session.committed
     away = hub.get(session.station) is None
     return session.state in _WAITING or session.refused is not None or away
 
@@ -97,11 +101,12 @@ def _need(session: Session, hub: Hub) -> Need:
 
 
 def _progress(connection: Connection, campaign: Campaign, every: list[Session]) -> dict[str, Any]:
-    states = campaigns.subset_states(connection, campaign)
-    kept: defaultdict[int, int] = defaultdict(int)
-    for one in every:
-        if one.campaign == campaign.id:
-            kept[one.subset] = max(kept[one.subset], one.committed)
+    states = subsets.subset_states(connection, campaign)
+    of: defaultdict[int, list[Session]] = defaultdict(list)
+    for session in every:
+        if session.campaign == campaign.id and session.reshoots is None:
+            of[session.subset].append(session)
+    kept = {one.id: _kept(of[one.id], one) for one in campaign.subsets}
     rows: list[dict[str, Any]] = [
         {"subset": one, "state": states[one.id], "kept": kept[one.id]} for one in campaign.subsets
     ]
@@ -110,8 +115,15 @@ def _progress(connection: Connection, campaign: Campaign, every: list[Session]) 
         "rows": rows,
         "completed": sum(row["state"] == State.COMPLETED for row in rows),
         "kept": sum(kept.values()),
-        "next": next((row["subset"].id for row in rows if row["state"] == "planned"), None),
+        "next": next((row["subset"].id for row in rows if row["state"] in _LEFT), None),
     }
+
+
+def _kept(of: list[Session], subset: Subset) -> int:
+    """Captures of a subset: what its stopped sessions have, and the furthest of the others."""
+    stopped = sum(one.committed for one in of if one.state is State.STOPPED)
+    others = (one.committed for one in of if one.state is not State.STOPPED)
+    return min(stopped + max(others, default=0), subset.last - subset.first + 1)
 
 
 def campaign_view(connection: Connection, name: str) -> dict[str, Any]:

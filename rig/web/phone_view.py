@@ -13,7 +13,9 @@ from rig.store import captures, events
 from rig.web.controller import Controller
 from rig.web.view import session_view
 
-RESULTS = frozenset({"committed", "retake", "paused", "aborted", "photo_verified", "completed"})
+RESULTS = frozenset(
+    {"committed", "retake", "paused", "aborted", "photo_verified", "completed", "stopped"}
+)
 
 
 def live_view(connection: Connection, rig: Controller, name: str) -> dict[str, Any]:

@@ -8,18 +8,20 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from rig.capture import campaigns, sessions
+from rig.capture import campaigns, conditions, sessions
 from rig.capture.sessions import Session
-from rig.capture.states import Request, State
+from rig.capture.states import PAUSES, Request, State
 from rig.capture.stations import Link, StationAwayError
 from rig.planning.plan import to_json
+from rig.store.errors import ConflictError
+from rig.web import room
 from rig.web.controller import Controller
 
 log = structlog.get_logger("rig.remote")
 
 REPLY_SECONDS = 30.0
 """A display agent answers a command within this; loading a plan is the longest."""
-LOADING = frozenset({Request.START, Request.RESUME, Request.REARM, Request.RESOLVE})
+LOADING = frozenset({Request.START, Request.RESUME, Request.STOP, Request.REARM, Request.RESOLVE})
 """Requests that first hand over the plan: the agent may have been replaced meanwhile."""
 
 
@@ -34,15 +36,28 @@ async def ask(
     *,
     abort_id: str | None = None,
     answer: str | None = None,
+    name: str | None = None,
+    confirm: bool = False,
 ) -> Session:
     """Note the request and begin to carry it out; the session as it is now.
 
+    Args:
+        rig: the controller.
+        session: its id.
+        wanted: what is asked for.
+        abort_id: of the abort that is cleared.
+        answer: legacy mode, of a resolve.
+        name: of the operator.
+        confirm: before a start, note that *name* has looked at every level of the environment.
+
     Raises:
         NotFoundError: no such session.
-        ConflictError: it makes no sense now, or the station is not connected (an abort waits).
+        ConflictError: it makes no sense now, a level of the environment is not confirmed, or the
+            station is not connected (an abort waits).
     """
     present = await rig.database.aquery(lambda c: sessions.find(c, session))
-    if wanted is not Request.ABORT:
+    unknown = wanted is Request.STOP and present.state in {State.CREATED, State.ENVIRONMENT}
+    if wanted is not Request.ABORT and not unknown:
         rig.hub.need(present.station)
     if (
         wanted is Request.RESUME
@@ -50,14 +65,41 @@ async def ask(
         and present.state is not State.PAUSED
     ):
         wanted = Request.START
+    await room.prepare(rig, present, wanted)
     now = rig.clock_ns()
 
     def note(connection: Connection) -> Session:
-        return sessions.request(connection, session, wanted, now, abort_id=abort_id, answer=answer)
+        before = sessions.find(connection, session)
+        shoots = wanted in {Request.START, Request.RESUME, Request.REARM}
+        if shoots and confirm:
+            conditions.confirm_all(connection, before, name=name or "script", now_ns=now)
+        asked = sessions.request(
+            connection, session, wanted, now, abort_id=abort_id, answer=answer, name=name
+        )
+        if shoots and (missing := conditions.blockers(connection, before)):
+            raise ConflictError(" ".join(missing))
+        return asked
 
     noted = await rig.database.awrite(note)
+    if unknown:
+        return noted
     rig.spawn(carry_out(rig, noted, wanted, abort_id, answer), f"{wanted} {session}")
     return noted
+
+
+async def suspend(rig: Controller, session: str, *, code: str, why: str) -> bool:
+    """Pause *session* after the image in flight because of *code*; False when it needs none.
+
+    Raises:
+        NotFoundError: no such session.
+    """
+    now = rig.clock_ns()
+    noted = await rig.database.awrite(lambda c: sessions.suspend(c, session, code, why, now))
+    if noted is None:
+        return False
+    log.warning("session suspended", session=session, code=code, why=why)
+    rig.spawn(carry_out(rig, noted, Request.PAUSE), f"suspend {session}")
+    return True
 
 
 async def carry_out(
@@ -77,6 +119,8 @@ async def carry_out(
             more: dict[str, Any] = {"abort_id": abort_id} if wanted is Request.REARM else {}
             if wanted is Request.RESOLVE:
                 more = {"answer": answer}
+            if wanted in PAUSES and (why := (session.asked or {}).get("why")):
+                more = {"why": why}
             await _tell(link, wanted, session.id, **more)
     except TimeoutError:
         why = f"Station {session.station} did not answer `{wanted}` within {REPLY_SECONDS:.0f} s."
@@ -112,6 +156,12 @@ async def _refuse(rig: Controller, session: Session, wanted: Request, why: str) 
 def _plan(connection: Connection, session: Session) -> dict[str, Any]:
     campaign = campaigns.find(connection, session.campaign)
     plan = campaigns.plan_of(
-        connection, campaign, session.subset, session=session.id, with_files=False
+        connection,
+        campaign,
+        session.subset,
+        session=session.id,
+        with_files=False,
+        span=(session.first, session.last),
+        run=session.run,
     )
     return to_json(plan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from rig.capture.actors import name_of
 from rig.store.events import Event
 
 
@@ -57,9 +58,26 @@ def _answered(event: Event) -> str:
     return f"{who} that {_at(event)} is taken{doubt}"
 
 
+_DO = {
+    "pause": "pause after this image",
+    "pause_now": "pause now",
+    "rearm": "re-arm",
+}
+
+
+def _requested(event: Event) -> str:
+    """Who asked, for what; the rig gives its reason."""
+    do = str(event.body["do"])
+    what = f"{_DO.get(do, do)} {event.body.get('answer') or ''}".strip()
+    if event.actor == "controller":
+        return f"The rig asks for: {what}. {event.body.get('why') or ''}"
+    name = name_of(event.actor)
+    return f"{name} asks for: {what}" if name else f"Asked for: {what}"
+
+
 _WORDS: dict[str, Callable[[Event], str]] = {
     "session_created": lambda e: f"Session created on station {e.body['station']}",
-    "requested": lambda e: f"Asked for: {e.body['do']} {e.body.get('answer') or ''}",
+    "requested": _requested,
     "refused": lambda e: f"Not done: {e.body['do']}. {e.body['why']}",
     "interrupted": lambda e: f"Interrupted. {e.body.get('why', '')}",
     "connected": lambda e: f"Phone connected, camera {e.body.get('camera', 'unknown')}",
@@ -79,6 +97,21 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "link_lost": lambda e: f"No contact with the phone. {e.body.get('why', '')}",
     "paused": lambda e: f"Paused. {e.body.get('why', '')}",
     "resumed": lambda _: "Going on",
+    "stopping": lambda _: "Stopping: what is in flight is finished",
+    "stopped": lambda e: f"Stopped with {e.body.get('count', 0)} captures. {e.body.get('why', '')}",
+    "light_out": lambda e: str(e.body.get("why", "")),
+    "condition_applied": lambda e: (
+        f"{e.body.get('factor')}: {e.body.get('state')}, says {e.body.get('by')}. "
+        + str(e.body.get("why") or "")
+    ),
+    "condition_confirmed": lambda e: (
+        f"{e.body.get('name')} has looked at {', '.join(map(str, e.body.get('factors', ())))}"
+    ),
+    "condition_withdrawn": lambda e: (
+        f"To be looked at again: {', '.join(map(str, e.body.get('factors', ())))}. "
+        + str(e.body.get("why") or "")
+    ),
+    "condition_evidence": lambda e: f"A photo shows {e.body.get('factor')}",
     "aborted": lambda e: f"ABORTED. {e.body.get('why', '')}",
     "rearmed": lambda e: f"Abort {e.body.get('abort_id', '')} cleared by a person",
     "completed": lambda e: (

@@ -6,29 +6,39 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from rig.capture import campaigns, sessions
+from rig.capture import campaigns, reshoot, sessions
 from rig.capture.sessions import Session
-from rig.capture.states import ALLOWED, Request, State
+from rig.capture.states import ALLOWED, ENDED, Request, State
 from rig.capture.stations import Hub
+from rig.capture.watch import RESUMES
 from rig.store import captures, catalogs, events, tables
+from rig.web.conditions import conditions_view
 from rig.web.legacy import doubt, legacy_step, legacy_view, legacy_words
 from rig.web.sentences import say
 
-NOTEWORTHY = frozenset({"retake", "paused", "aborted", "link_lost", "refused"})
+NOTEWORTHY = frozenset(
+    {"retake", "paused", "aborted", "link_lost", "refused", "stopped", "light_out"}
+)
 
 _WORDS = {
     State.CREATED: "Ready to start",
+    State.ENVIRONMENT: "Setting the room",
     State.LOADING: "Getting ready: waiting for the phone",
+    State.ARMED: "Armed: the first x-ray follows",
     State.RUNNING: "Shooting",
     State.PAUSING: "Pausing after this image",
     State.PAUSED: "Paused",
+    State.STOPPING: "Stopping",
     State.INTERRUPTED: "Interrupted",
     State.ABORTED: "Aborted",
+    State.STOPPED: "Stopped",
     State.COMPLETED: "Completed",
 }
 _ASKED = {
     Request.START: "start asked for, not confirmed yet",
     Request.PAUSE: "pause asked for, not confirmed yet",
+    Request.PAUSE_NOW: "pause at once asked for, not confirmed yet",
+    Request.STOP: "stop asked for, not confirmed yet",
     Request.RESUME: "resume asked for, not confirmed yet",
     Request.ABORT: "abort asked for, not confirmed yet",
     Request.REARM: "re-arm asked for, not confirmed yet",
@@ -42,7 +52,12 @@ def words(session: Session) -> str:
     if session.legacy:
         return legacy_words(session, text)
     if session.state is State.PAUSING and session.painted_index is not None:
-        text = f"Pausing after {session.painted_index}"
+        now = session.requested is Request.PAUSE_NOW
+        text = f"Pausing {'in the middle of' if now else 'after'} {session.painted_index}"
+    if session.state is State.STOPPING and session.painted_index is not None:
+        text = f"Stopping after {session.painted_index}"
+    if session.state is State.STOPPED:
+        text = f"Stopped with {session.committed} of {session.total}"
     if session.state is State.LOADING and session.link == "up":
         text = "Getting ready: the phone is connected"
     return text
@@ -55,31 +70,42 @@ def next_step(session: Session, *, connected: bool) -> str:
     if session.requested is Request.ABORT:
         told = "told to it" if connected else "told as soon as its display agent is back"
         return f"Wait until station {session.station} confirms the abort: it is {told}."
-    if not connected and session.state is not State.COMPLETED:
+    if not connected and session.state not in ENDED:
         return f"Station {session.station} is not connected: start its display agent."
     if session.state is State.ABORTED:
         return "Read what happened, mend it, then re-arm with the number that is shown."
     if session.legacy and (step := legacy_step(session)) is not None:
         return step
     if session.state is State.PAUSED:
-        why = (session.paused or {}).get("why") or "somebody asked for it"
-        return f"Reason: {why}. Resume goes on at {_next_index(session)}."
+        return _paused(session)
     if session.state is State.INTERRUPTED:
         return f"Resume goes on at {_next_index(session)}; what was shot is kept."
-    if session.state is State.COMPLETED:
-        return _after_completion(session)
+    if session.state in ENDED:
+        return _after_end(session)
     return {
         State.CREATED: "Check the room, then start.",
+        State.ENVIRONMENT: "Set and confirm every level of the environment, then start.",
+        State.STOPPING: "Wait until the phone has closed its books; if it is lost, abort.",
         State.LOADING: "Pair the phone if it does not connect by itself.",
     }.get(session.state, "Nothing: leave the room as it is.")
 
 
-def _after_completion(session: Session) -> str:
-    waiting = session.total - session.photos
+def _paused(session: Session) -> str:
+    told = session.paused or {}
+    why = str(told.get("why") or "somebody asked for it").rstrip(".")
+    then = RESUMES.get(str(told.get("code")), "Resume when the cause is mended.")
+    return f"Reason: {why}. {then} It goes on at {_next_index(session)}."
+
+
+def _after_end(session: Session) -> str:
+    waiting = session.committed - session.photos
     if waiting > 0:
         return f"Leave the phone on: {waiting} photos are still to arrive."
     if session.rejected:
         return f"{session.rejected} photos were rejected: see the list, shoot them again."
+    if session.state is State.STOPPED:
+        left = "A new session of the subset takes the rest."
+        return f"All photos have arrived. {left}" if session.committed else left
     return "All photos have arrived."
 
 
@@ -107,6 +133,7 @@ def session_view(connection: Connection, session: Session, hub: Hub) -> dict[str
         },
         "words": words(session),
         "asked": None if session.requested is None else _ASKED[session.requested],
+        "asked_by": session.asked,
         "next_step": next_step(session, connected=bool(station["connected"])),
         "may": [one for one in Request if _may(session, one)],
         "interval_s": speed.interval_s,
@@ -117,7 +144,12 @@ def session_view(connection: Connection, session: Session, hub: Hub) -> dict[str
         else {"count": batch.count, "missing": batch.missing, "complete": batch.complete},
         "shown": _shown(connection, session, campaign.catalog_id),
         "notes": [one.to_json() | {"words": say(one)} for one in notes],
+        "conditions": conditions_view(connection, session),
         "rejects": _rejects(connection, session.id),
+        "reshoot_sessions": [
+            {"id": one.id, "first": one.first, "last": one.last, "words": words(one)}
+            for one in reshoot.of(connection, session.id)
+        ],
         "legacy_view": legacy_view(connection, session, hub),
     }
 
@@ -126,6 +158,8 @@ def _may(session: Session, wanted: Request) -> bool:
     if session.state not in ALLOWED[wanted]:
         return False
     if session.requested is Request.ABORT and wanted is not Request.ABORT:
+        return False
+    if session.legacy and wanted in {Request.PAUSE_NOW, Request.STOP}:
         return False
     if wanted is Request.START:
         return session.started_ns is None

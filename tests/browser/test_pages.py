@@ -15,6 +15,16 @@ pytestmark = pytest.mark.system
 WORDS = "document.getElementById('words').textContent"
 
 
+async def confirm_the_room(tab: Any) -> None:
+    """Tick the whole checklist, sign it, send it: shooting starts only then."""
+    boxes = "document.querySelectorAll('#conditions input[name=factor]')"
+    await tab.value(f"{boxes}.forEach((box) => {{ box.checked = true; }})")
+    await tab.write("#condition-name", "Anna")
+    await tab.click("#do-confirm")
+    await tab.until("document.querySelector('#conditions .state-completed') !== null")
+    await fresh(tab)
+
+
 async def test_a_visit_from_sign_in_to_sign_out(browser: Any, room: Any) -> None:
     """Sign in by the form, start, pause, resume, pair, unpair, look at every page, sign out."""
     tab = await browser.tab()
@@ -29,6 +39,7 @@ async def test_a_visit_from_sign_in_to_sign_out(browser: Any, room: Any) -> None
     await fresh(tab)
     await tab.go(f"{room.url}/sessions/{room.session}")
     await fresh(tab)
+    await confirm_the_room(tab)
     await tab.click("#do-start")
     await tab.until(f"{WORDS}.startsWith('Getting ready')")
     await tab.click("#do-pause")

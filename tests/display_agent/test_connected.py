@@ -143,6 +143,49 @@ async def test_commands_are_answered_and_nonsense_refused(
         await running.stop()
 
 
+async def test_a_pause_tells_its_reason_and_a_stop_outlives_the_agent(
+    tmp_path: Path, controller: tuple[FakeController, str]
+) -> None:
+    """The controller's reason comes back; the next life ends the session instead of shooting on."""
+    fake, url = controller
+    plan = plan_of(tmp_path, "s" + "6" * 16)
+    first = Running(tmp_path, url, plan)
+    await first.start()
+    try:
+        async with asyncio.timeout(10):
+            await fake.pairings.get()
+        assert (await fake.order("load", plan=to_json(plan)))["ok"]
+        assert (await fake.order("start", session=plan.session))["ok"]
+        await _said(fake, "pause", plan.session, "paused", why="too dark")
+        assert fake.events[-1]["why"] == "too dark"
+        await _said(fake, "resume", plan.session, "resumed")
+        await _said(fake, "pause_now", plan.session, "paused")
+        await _said(fake, "stop", plan.session, "stopping")
+    finally:
+        await first.stop()
+    second = Running(tmp_path, url, plan)
+    await second.start()
+    try:
+        async with asyncio.timeout(10):
+            await fake.pairings.get()
+        session = second.station.session
+        assert session is not None
+        assert session.core.ledger.stopping
+        await _said(fake, "resume", plan.session, "stopping")
+    finally:
+        await second.stop()
+
+
+async def _said(fake: FakeController, do: str, session: str, event: str, **more: Any) -> None:
+    """The order is taken, and one more of these events follows."""
+    before = [e["event"] for e in fake.events].count(event)
+    reply = await fake.order(do, session=session, **more)
+    assert reply["ok"], reply
+    async with asyncio.timeout(10):
+        while [e["event"] for e in fake.events].count(event) == before:
+            await asyncio.sleep(0.01)
+
+
 async def _exists(path: Path) -> None:
     while not path.exists():
         await asyncio.sleep(0.02)

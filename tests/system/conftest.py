@@ -166,14 +166,14 @@ class Rig:
         self.post("/api/campaigns", name="c", catalog="sample", device="nokia", **sizes)
         self.token = self.post("/api/stations", name="s")["token"]
 
-    def start_display(self) -> None:
+    def start_display(self, **environment: str) -> None:
         words = [
             "connect", self.url, "--token", self.token, "--pairing", str(self.pairing),
             "--listen", f"127.0.0.1:{self.udp_port}", "--frames", f"127.0.0.1:{self.frames_port}",
             "--state", str(self.folder / "display"), "--screen", "null", "--json",
         ]  # fmt: skip
         self.display = self._add("display", "display_agent.cli", words)
-        self.display.start()
+        self.display.start(**environment)
         until(self.pairing.exists, "no pairing")
 
     def start_phone(self, *, camera: str | None = None, pair: str | None = None) -> None:
@@ -188,13 +188,14 @@ class Rig:
         made = self.post("/api/sessions", campaign="c", subset=1, station="s")
         self.session = str(made["id"])
         until(lambda: self.get("/api/stations")[0]["connected"], "the station did not connect")
-        self.post(f"/api/sessions/{self.session}/start")
+        self.post(f"/api/sessions/{self.session}/start", confirm=True, name="test")
         return self.session
 
-    def bring_up(self) -> str:
+    def bring_up(self, *, display: str = "") -> str:
+        """All three, and a session that runs; *display* is a failpoint."""
         self.start_controller()
         self.plan()
-        self.start_display()
+        self.start_display(XCAP_FAILPOINT=display)
         self.start_phone()
         return self.start_session()
 

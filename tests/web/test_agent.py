@@ -26,7 +26,9 @@ async def test_a_display_agent_drives_a_session_to_completed(ready, agent, jpeg,
     sid = session["id"]
     jpegs = {i: jpeg(i) for i in range(session["first"], session["last"] + 1)}
     async with agent(ready) as one:
-        asked = await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start")
+        asked = await asyncio.to_thread(
+            ready.running.post, f"/api/sessions/{sid}/start", confirm=True
+        )
         assert (asked["state"], asked["requested"]) == ("loading", "start")
         load = await one.command("load")
         assert load["plan"]["session"] == sid
@@ -145,7 +147,7 @@ async def test_a_refused_start_goes_back_to_created_with_the_reason(ready, agent
     """What was asked for and not done does not look done."""
     sid = ready.new_session()["id"]
     async with agent(ready) as one:
-        await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start")
+        await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start", confirm=True)
         await one.command("load", ok=False, error="the screen is gone")
         seen = await wait_for_state(ready, sid, "created")
     assert "the screen is gone" in seen["refused"]
@@ -156,7 +158,7 @@ async def test_a_station_that_leaves_before_it_answers_refuses(ready, agent):
     """The request does not hang for ever."""
     sid = ready.new_session()["id"]
     async with agent(ready) as one:
-        await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start")
+        await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start", confirm=True)
         await one.until("command")
     seen = await wait_for_state(ready, sid, "created")
     assert "went away" in seen["refused"]
@@ -168,7 +170,7 @@ async def test_pause_looks_requested_until_the_rig_confirms(ready, agent, jpeg, 
     sid, first = session["id"], session["first"]
     post = ready.running.post
     async with agent(ready) as one:
-        await asyncio.to_thread(post, f"/api/sessions/{sid}/start")
+        await asyncio.to_thread(post, f"/api/sessions/{sid}/start", confirm=True)
         await one.command("load")
         await one.command("start")
         seq = await shoot(one, session, {first: jpeg(1)}, ready.photo)
@@ -205,6 +207,10 @@ async def test_an_abort_is_latched_and_rearmed_only_with_its_number(ready, agent
             assert wrong.status_code == 409
             assert "00ff" in wrong.json()["detail"]
             assert client.post(f"/api/sessions/{sid}/resume").status_code == 409
+            unsure = client.post(f"/api/sessions/{sid}/rearm", json={"abort_id": "00ff"})
+            assert "then confirm it" in unsure.json()["detail"]
+        confirmed = {"confirm_all": True, "name": "anna"}
+        await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/conditions", **confirmed)
         await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/rearm", abort_id="00ff")
         await one.command("load")
         told = await one.command("rearm")
@@ -275,7 +281,7 @@ async def test_a_session_that_was_paused_before_a_phone_came_can_be_resumed(read
     """It was started and never shot: neither start nor resume was allowed, only an abort."""
     sid = ready.new_session()["id"]
     async with agent(ready) as one:
-        await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start")
+        await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start", confirm=True)
         await one.command("load")
         await one.command("start")
         await one.event(sid, 1, "paused", code="OPERATOR_PAUSE", why="the phone was unpaired")

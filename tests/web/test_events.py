@@ -66,7 +66,7 @@ async def test_the_stream_begins_with_a_tick_and_then_shows_what_happens(ready, 
     async with stream() as live:
         name, number, data = await live.next()
         assert (name, number) == ("tick", None)
-        assert data["stations"] == [{"name": "room-1", "connected": False}]
+        assert data["stations"] == [{"name": "room-1", "connected": False, "heard_age_ms": None}]
         session = await asyncio.to_thread(ready.new_session)
         (event,) = await live.events(1)
     assert (event["event"], event["session"]) == ("session_created", session["id"])

@@ -83,7 +83,7 @@ def page(ready: Any, path: str) -> str:
 async def begun(ready: Any, one: _Agent) -> str:
     """A session that the station has begun in legacy mode."""
     sid: str = ready.new_session()["id"]
-    await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start")
+    await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start", confirm=True)
     await one.obey("load")
     await one.obey("start")
     told = {"weaker": list(WEAKER_DISPLAY), "start_number": 1, "app": "10.0.0.9:4445"}

@@ -79,7 +79,7 @@ async def test_the_session_page_follows_the_rig(ready, page, agent, jpeg, shoot)
     sid, first = session["id"], session["first"]
     assert "Ready to start" in await asyncio.to_thread(page, f"/sessions/{sid}")
     async with agent(ready) as one:
-        await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start")
+        await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start", confirm=True)
         text = await asyncio.to_thread(page, f"/sessions/{sid}")
         assert "not confirmed yet" in text
         await one.command("load")

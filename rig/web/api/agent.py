@@ -164,8 +164,11 @@ class Conversation:
             for session, seq, why in kept.refused:
                 await self._refuse(link, session, seq, why)
             for event in kept.stored:
-                if event.kind == "completed" and event.session is not None:
+                if event.kind in ("completed", "stopped") and event.session is not None:
                     await asyncio.to_thread(self.rig.hand_on, event.session)
+                room = self.rig.room
+                if event.kind == "aborted" and event.session is not None and room is not None:
+                    self.rig.spawn(room.after_abort(event.session), f"safe {event.session}")
 
     async def _write(self, link: Link) -> NoReturn:
         while (message := await link.outbox.get()) is not None:

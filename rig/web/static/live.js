@@ -144,8 +144,14 @@ function values(form) {
     if (name === "campaign/subset") {
       [found.campaign, found.subset] = value.split("/");
       found.subset = Number(found.subset);
+    } else if (name === "indices") {
+      const listed = value.split(/[ ,]+/).filter(Boolean).map(Number);
+      if (listed.length) found.indices = listed;
+    } else if (name === "last") {
+      if (value && !found.indices) found.last = Number(value);
     } else found[name] = value;
   }
+  if ("named" in form.dataset) found.name = document.getElementById("operator")?.value.trim() || undefined;
   return found;
 }
 
@@ -165,6 +171,7 @@ document.addEventListener("click", (event) => {
   if (!button) return;
   if (button.id === "problem-read") document.getElementById("problem").hidden = true;
   if (button.id === "ask-abort") document.getElementById("abort-dialog").showModal();
+  if (button.dataset.open) document.getElementById(button.dataset.open).showModal();
   if (button.dataset.close) document.getElementById(button.dataset.close).close();
   if (button.id === "theme") setTheme(document.documentElement.dataset.theme === "room" ? "dark" : "room");
 });
@@ -187,6 +194,11 @@ function setTheme(theme) {
 }
 
 for (const part of document.querySelectorAll("[data-part]")) shown.set(part, part.innerHTML);
+const operator = document.getElementById("operator");
+if (operator) {
+  operator.value = localStorage.getItem("operator") ?? "";
+  operator.addEventListener("change", () => localStorage.setItem("operator", operator.value.trim()));
+}
 setTheme(localStorage.getItem("theme") ?? "dark");
 localTimes(document);
 listen();

@@ -84,3 +84,23 @@ def test_a_program_that_tints_the_monitor_is_named(monkeypatch: pytest.MonkeyPat
     (finding,) = blanking.hints()
     assert not finding.ok
     assert program in finding.text
+
+
+class Dpms:
+    """libXext on a server that has the extension."""
+
+    level = 0
+
+    def DPMSInfo(self, display: Any, level: Any, enabled: Any) -> int:
+        level._obj.value, enabled._obj.value = self.level, 1
+        return 1
+
+
+@pytest.mark.parametrize(("level", "asleep"), [(0, False), (1, True), (2, True), (3, True)])
+def test_a_monitor_in_standby_or_off_sleeps(x: Any, level: int, asleep: bool):
+    """DPMSModeOn is 0; a virtual server has no DPMS and never sleeps."""
+    server = x11.XServer()
+    assert not server.asleep()
+    server._dpms = Dpms()
+    server._dpms.level = level
+    assert server.asleep() is asleep
