@@ -30,7 +30,7 @@ class UsbPort(Protocol):
     serial_number: str | None
 
 
-def find_port(text: str, ports: Callable[[], Iterable[Any]] = list_ports.comports) -> str:
+def find_port(text: str, ports: Callable[[], Iterable[UsbPort]] = list_ports.comports) -> str:
     """The port that *text* names.
 
     ``usb:1A86:7523`` or ``usb:1A86:7523:SERIAL`` looks for that vendor, product and serial number;

@@ -83,9 +83,7 @@ class CampaignView(BaseModel):
 @router.post("", status_code=201)
 async def create_campaign(rig: Rig, wanted: NewCampaign) -> CampaignView:
     """Plan a campaign over all x-rays of a catalog."""
-    chosen = None
-    if wanted.environments is not None:
-        chosen = [Environment(one.name, one.levels) for one in wanted.environments]
+    chosen = _listed(wanted.environments)
     now = rig.clock_ns()
 
     def write(connection: Connection) -> Campaign:
@@ -115,9 +113,7 @@ async def create_campaign(rig: Rig, wanted: NewCampaign) -> CampaignView:
 @router.post("/{name}/replan")
 async def replan_campaign(rig: Rig, name: str, wanted: Replan) -> CampaignView:
     """Plan anew what no session was made for, as the next revision; what was shot stays."""
-    chosen = None
-    if wanted.environments is not None:
-        chosen = [Environment(one.name, one.levels) for one in wanted.environments]
+    chosen = _listed(wanted.environments)
     now = rig.clock_ns()
 
     def write(connection: Connection) -> None:
@@ -149,6 +145,10 @@ async def list_campaigns(rig: Rig) -> list[CampaignView]:
 async def show_campaign(rig: Rig, name: str) -> CampaignView:
     """One campaign with its subsets and balance."""
     return await _view(rig, name)
+
+
+def _listed(told: list[EnvironmentView] | None) -> list[Environment] | None:
+    return None if told is None else [Environment(one.name, one.levels) for one in told]
 
 
 async def _view(rig: Rig, name: str) -> CampaignView:

@@ -1,0 +1,31 @@
+"""Campaigns over the API: planned with listed environments, planned anew, refused in a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ROOMS = [{"name": f"room-{n}", "levels": {"room": str(n)}} for n in (1, 2)]
+
+
+def test_what_was_not_shot_is_planned_anew(ready: Any) -> None:
+    """The next revision, in other environments; every index is still covered once."""
+    kept = ready.running.get("/api/campaigns")[0]
+    wanted = {
+        "name": "again", "catalog": kept["catalog"], "device": "n", "size_min": 1, "size_max": 2,
+    }  # fmt: skip
+    first = ready.running.post("/api/campaigns", **wanted, environments=ROOMS)
+    assert {one["environment"]["name"] for one in first["subsets"]} == {"room-1", "room-2"}
+    other = [{"name": "hall", "levels": {"room": "hall"}}]
+    again = ready.running.post("/api/campaigns/again/replan", environments=other)
+    assert (first["revision"], again["revision"]) == (1, 2)
+    assert {one["environment"]["name"] for one in again["subsets"]} == {"hall"}
+    covered = [i for one in again["subsets"] for i in range(one["first"], one["last"] + 1)]
+    assert covered == list(range(1, first["xrays"] + 1))
+
+
+def test_a_campaign_that_is_not_there_is_not_planned_anew(ready: Any) -> None:
+    """404, and the known ones are named."""
+    with ready.running.operator() as client:
+        answer = client.post("/api/campaigns/none/replan", json={})
+    assert answer.status_code == 404
+    assert "Known:" in answer.json()["detail"]
