@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from rig.commands import simulate_campaign
+from rig.commands import simulate_campaign, simulate_script
 from rig.commands.progress import progress
 from rig.errors import UserError
 
@@ -23,7 +23,7 @@ examples:
   rig simulate --captures 2000 --seed 7 --loss 0.05 --delay-ms 40 --reorder 0.1 --roam 6
   rig simulate --captures 500 --seed 3 --loss 0.3 --crashes 40 --camera-faults 0.05 \\
                --disk-faults 5 --json
-{campaign}
+{campaign}{script}
 The real protocol cores of both agents run in virtual time: a night takes seconds. Probabilities are
 between 0 and 1. The same options and seed always give the same run, byte for byte (compare
 run_sha256); only wall_seconds differs. A person is simulated too: comes 30 to 180 s after a pause,
@@ -55,7 +55,8 @@ _NUMBERS = (
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options of `rig simulate`."""
-    parser.epilog = _EPILOG.format(campaign=simulate_campaign.EXAMPLE) + simulate_campaign.EPILOG
+    examples = _EPILOG.format(campaign=simulate_campaign.EXAMPLE, script=simulate_script.EXAMPLE)
+    parser.epilog = examples + simulate_campaign.EPILOG + simulate_script.epilog()
     parser.add_argument("--captures", type=int, required=True, metavar="N", help="how many x-rays")
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="any whole number")
     for name, text in _PROBABILITIES:
@@ -80,6 +81,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--subset-size", type=int, default=_DEFAULTS["subset_size"], metavar="N",
         help="x-rays that share a subset (default 500)",
     )  # fmt: skip
+    simulate_script.register(parser)
     simulate_campaign.register(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
@@ -88,16 +90,13 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Simulate; 1 when something is not well."""
     _check(args)
-    simulate_campaign.check(args)
-    if args.campaign:
+    if args.script is None:
+        simulate_campaign.check(args)
+    if args.campaign and args.script is None:
         return simulate_campaign.run(args, _faults(args), replay(args))
-    from rig.simulation.night import simulate
-
     started = time.monotonic()
-    with progress("captures in virtual time", quiet=args.json) as advance:
-        outcome = simulate(_night(args), advance)
+    outcome, again = _play(args)
     wall = time.monotonic() - started
-    again = replay(args)
     if args.json:
         report = {**outcome.as_json(), "replay": again, "wall_seconds": round(wall, 3)}
         print(json.dumps(report))
@@ -111,14 +110,31 @@ def run(args: argparse.Namespace) -> int:
     return 1
 
 
+def _play(args: argparse.Namespace) -> tuple[Outcome, str]:
+    """The run, and the command that gives it again."""
+    from rig.simulation.night import simulate
+
+    if args.script is not None:
+        others = ["--campaign"] if args.campaign else []
+        steps = simulate_script.read(args, [*others, *_chances(args)])
+        outcome = simulate_script.simulate(args.captures, args.seed, steps)
+        return outcome, simulate_script.replay(args.captures, args.seed, steps)
+    with progress("captures in virtual time", quiet=args.json) as advance:
+        return simulate(_night(args), advance), replay(args)
+
+
 def replay(args: argparse.Namespace) -> str:
     """The command that gives this very run again."""
     words = ["rig", "simulate", "--captures", str(args.captures), "--seed", str(args.seed)]
-    for name, default in _DEFAULTS.items():
-        value = getattr(args, name)
-        if value != default:
-            words += [_option(name), str(value)]
+    for option, value in _chances(args).items():
+        words += [option, value]
     return shlex.join(words)
+
+
+def _chances(args: argparse.Namespace) -> dict[str, str]:
+    """Options that are not as by default."""
+    given = {name: getattr(args, name) for name in _DEFAULTS}
+    return {_option(n): str(value) for n, value in given.items() if value != _DEFAULTS[n]}
 
 
 def describe(outcome: Outcome, wall: float) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rig.protocol import actions as act
-from rig.protocol.codes import code_name
+from rig.protocol.codes import Code, code_name
 from rig.protocol.display import Subset
 from rig.simulation.books import Books, audit
 from rig.simulation.faults import Faults
@@ -199,6 +199,7 @@ class Outcome:
         told = [
             f"Aborted by the {a.by} ({code_name(a.code)}): {a.why}."
             for a in self.rig.aborts.values()
+            if a.code != Code.OPERATOR
         ]
         return [*self.rig.watch.problems, *told, *self.books.problems]
 
@@ -278,12 +279,17 @@ def _play(rig: NightRig, night: Night, progress: Progress | None) -> bool:
                 told = rig.decided
                 progress(told, night.captures)
     except Exception as error:  # noqa: BLE001 - a core that fails is a finding, with a seed
-        at = traceback.extract_tb(error.__traceback__)[-1]
-        rig.watch.problems.append(
-            f"A program failed after {rig.now:.3f} virtual seconds: "
-            f"{type(error).__name__}: {error} ({Path(at.filename).name}, line {at.lineno})."
-        )
+        rig.watch.problems.append(program_failed(error, rig.now))
         return False
     if progress is not None:
         progress(rig.decided, night.captures)
     return True
+
+
+def program_failed(error: Exception, now: float) -> str:
+    """The sentence about a core that raised *error* at *now*, in virtual seconds."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"A program failed after {now:.3f} virtual seconds: "
+        f"{type(error).__name__}: {error} ({Path(at.filename).name}, line {at.lineno})."
+    )

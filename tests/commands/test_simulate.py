@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +133,43 @@ def test_nonsense_is_refused_with_a_sentence(words: str, capsys: pytest.CaptureF
     said = capsys.readouterr()
     assert words.split(maxsplit=1)[0] in said.err
     assert said.out == ""
+
+
+SCRIPT = (
+    "good 0.4; deliver 3; crash display 0.4 torn; duplicate 2; corrupt 0 7; drop 1; advance 1.0; "
+    "abort; good 1.1; rearm; crash phone 0.0 power; camera stale; fill phone; good 2.0; roam; room"
+)
+
+
+def test_a_script_is_played_the_same_every_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["--captures", "4", "--seed", "11", "--script"]
+    status, first = _json(shlex.join([*words, SCRIPT]), capsys)
+    assert (status, first["committed"], first["crashes"], first["aborts"]) == (0, 4, 2, 1)
+    file = tmp_path / "steps.txt"
+    file.write_text(SCRIPT.replace("; ", "  # so\n"))
+    _, again = _json(shlex.join([*words, f"@{file}"]), capsys)
+    assert again["replay"] == first["replay"] == shlex.join(["rig", "simulate", *words, SCRIPT])
+    assert again["run_sha256"] == first["run_sha256"]
+    status, other = _json(
+        shlex.join(["--captures", "4", "--seed", "12", "--script", SCRIPT]), capsys
+    )
+    assert other["run_sha256"] != first["run_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--loss 0.1 --script roam", "leave --loss out"),
+        ("--campaign --script roam", "leave --campaign out"),
+        ("--script @nowhere.txt", "The script nowhere.txt cannot be read"),
+        ("--script fly", "Step 1 of the script is 'fly'"),
+    ],
+)
+def test_a_script_that_cannot_be_played(words: str, told: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["simulate", "--captures", "3", "--seed", "1", *shlex.split(words)]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_script_plays_one_subset(capsys: pytest.CaptureFixture[str]):
+    assert main(["simulate", "--captures", "501", "--seed", "1", "--script", "roam"]) == 2
+    assert "500 or fewer" in capsys.readouterr().err

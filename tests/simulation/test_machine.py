@@ -1,70 +1,37 @@
 """Hypothesis plays the world: it delivers, drops, repeats, damages, waits, crashes, aborts.
 
-A failure of the machine prints its steps, the seed among them. A failure of a whole night prints
-the `rig simulate` command that plays it again.
+Every failure, of hand-played steps as of a whole night, is told as the `rig simulate` command that
+plays it again.
 """
 
 from __future__ import annotations
 
 import argparse
-from contextlib import suppress
-from dataclasses import replace
+import re
+import shlex
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
-from rig.cli import build_parser
+from rig.cli import build_parser, main
 from rig.commands.simulate import _night, replay
-from rig.protocol import actions as act
-from rig.protocol.actions import WrongCommand
-from rig.protocol.display import Phase
-from rig.simulation.books import Books, audit
-from rig.simulation.faults import Faults
-from rig.simulation.network import damage
-from rig.simulation.night import Night, NightRig, simulate
-from rig.simulation.virtual import DISPLAY_ADDR
+from rig.commands.simulate_script import replay as replay_script
+from rig.protocol.display import DisplayCore
+from rig.simulation.books import Books
+from rig.simulation.by_hand import ByHand
+from rig.simulation.night import simulate
+from rig.simulation.script import AGENTS, CAMERAS, COMMANDS, DISKS, Step, Value, step
 
 COUNT = 3
-CAMERAS = (
-    Faults(),
-    Faults(camera_seconds=3.0),
-    Faults(camera=1.0),
-    Faults(slow=1.0),
-    Faults(hang=1.0),
-    Faults(stale=0.5),
-)
-
-
-class ByHand(NightRig):
-    """A rig whose datagrams wait until somebody delivers them, and with no person near."""
-
-    def __init__(self, seed: int) -> None:
-        night = Night(COUNT, seed)
-        super().__init__(night, night.subsets()[0])
-        self.flying: list[tuple[str, bytes, act.Addr]] = []
-        self.automatic = False
-        self.operator.call = lambda: None
-
-    def _transmit(self, who: str, o: act.SendDatagram) -> None:
-        if self.automatic:
-            super()._transmit(who, o)
-        elif who == "phone":
-            self.flying.append(("display", o.data, self.phone_addr))
-        elif o.addr == self.phone_addr:
-            self.flying.append(("phone", o.data, DISPLAY_ADDR))
-        del self.flying[:-40]
-
-    def _stopped(self, who: str) -> None:
-        pass
 
 
 class World(RuleBasedStateMachine):
@@ -73,170 +40,149 @@ class World(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 2**16), tenths=st.integers(0, 30))
     def start(self, seed: int, tenths: int) -> None:
         """A good beginning of up to 3 s, somewhere in the second or third photo."""
-        self.rig = ByHand(seed)
-        self.rig.boot()
-        self.good_network(tenths / 10)
+        self.seed = seed
+        self.steps: list[Step] = []
+        self.rig = ByHand(COUNT, seed)
+        self.do("good", tenths / 10)
 
-    def core(self, who: str) -> Any:
-        return self.rig.display if who == "display" else self.rig.phone
+    def do(self, verb: str, *values: Value) -> None:
+        self.steps.append(step(verb, *values))
+        self.rig.play(self.steps[-1])
+        self.well(self.rig.watch.problems)
 
-    def datagram(self, at: int) -> tuple[str, bytes, act.Addr]:
-        return self.rig.flying[at % len(self.rig.flying)]
+    def well(self, problems: list[str]) -> None:
+        """A failure is a command line that anybody can play again."""
+        again = replay_script(COUNT, self.seed, self.steps)
+        assert not problems, f"{problems[:3]}; replay: {again}"
 
     # -- the network -------------------------------------------------------------------------------
 
     @rule(many=st.integers(1, 8))
     def deliver(self, many: int) -> None:
-        """The oldest ones, each with its answers in between."""
-        for _ in range(many):
-            if self.rig.flying:
-                self.rig._arrive(*self.rig.flying.pop(0))
-                self.rig.run_until(lambda: False, limit=0.001)
+        self.do("deliver", many)
 
     @rule(seconds=st.sampled_from((0.05, 0.4, 2.0, 6.0)))
     def good_network(self, seconds: float) -> None:
-        """For a while."""
-        self.rig.automatic = True
-        self.rig.run_until(lambda: False, limit=seconds)
-        self.rig.automatic = False
+        self.do("good", seconds)
 
     @precondition(lambda self: self.rig.flying)
-    @rule(at=st.integers(0, 39))
-    def overtake(self, at: int) -> None:
-        item = self.datagram(at)
-        self.rig.flying.remove(item)
-        self.rig._arrive(*item)
+    @rule(how=st.sampled_from(("overtake", "duplicate")), at=st.integers(0, 39))
+    def disorder(self, how: str, at: int) -> None:
+        self.do(how, at)
 
     @precondition(lambda self: self.rig.flying)
-    @rule(at=st.integers(0, 39))
-    def duplicate(self, at: int) -> None:
-        self.rig._arrive(*self.datagram(at))
-
-    @precondition(lambda self: self.rig.flying)
-    @rule(at=st.integers(0, 39), rng=st.randoms(use_true_random=False))
-    def corrupt(self, at: int, rng: Any) -> None:
-        to, data, source = self.datagram(at)
-        self.rig._arrive(to, damage(data, rng), source)
+    @rule(at=st.integers(0, 39), seed=st.integers(0, 2**16))
+    def corrupt(self, at: int, seed: int) -> None:
+        self.do("corrupt", at, seed)
 
     @rule(all_of_them=st.booleans())
     def drop(self, all_of_them: bool) -> None:
-        del self.rig.flying[: None if all_of_them else 1]
+        self.do("drop", 40 if all_of_them else 1)
 
     @precondition(lambda self: self.rig.display is not None and self.rig.display._armed)
     @rule()
     def roam(self) -> None:
-        self.rig.roam()
+        self.do("roam")
 
     # -- time, crashes, devices, people ------------------------------------------------------------
 
     @rule(seconds=st.sampled_from((0.0002, 0.004, 0.02, 0.2, 1.1, 9.0, 130.0)))
     def advance(self, seconds: float) -> None:
-        self.rig.run_until(lambda: False, limit=seconds)
+        self.do("advance", seconds)
 
     @rule(
-        who=st.sampled_from(("display", "phone")),
-        torn=st.booleans(),
-        power=st.booleans(),
+        who=st.sampled_from(AGENTS),
+        flags=st.sampled_from(((), ("torn",), ("power",), ("torn", "power"))),
         back=st.sampled_from((0.0, 0.0, 0.4, 20.0)),
     )
-    def crash(self, who: str, torn: bool, power: bool, back: float) -> None:
-        if self.core(who) is not None:
-            self.rig.crash(who, torn=torn, power=power)
-            self.rig.schedule(back, lambda: self.rig.restart(who))
+    def crash(self, who: str, flags: tuple[str, ...], back: float) -> None:
+        self.do("crash", who, back, *flags)
 
-    @rule(who=st.sampled_from(("display", "phone")), steps=st.integers(0, 20))
+    @rule(who=st.sampled_from(AGENTS), steps=st.integers(0, 20))
     def doom(self, who: str, steps: int) -> None:
-        self.rig.doom[who] = steps
+        self.do("doom", who, steps)
 
-    @rule(who=st.sampled_from(("display", "phone")))
+    @rule(who=st.sampled_from(AGENTS))
     def start_again(self, who: str) -> None:
-        self.rig.restart(who)
+        self.do("start", who)
 
-    @rule(faults=st.sampled_from(CAMERAS))
-    def camera(self, faults: Faults) -> None:
-        self.rig.faults = replace(faults, disturb=self.rig.faults.disturb)
+    @rule(how=st.sampled_from(tuple(CAMERAS)))
+    def camera(self, how: str) -> None:
+        self.do("camera", how)
 
     @rule(chance=st.sampled_from((0.0, 0.5)))
     def disturb(self, chance: float) -> None:
-        self.rig.faults = replace(self.rig.faults, disturb=chance)
+        self.do("disturb", chance)
 
-    @rule(disk=st.sampled_from(("store", "low", "phone", "display")))
+    @rule(disk=st.sampled_from(DISKS))
     def fill(self, disk: str) -> None:
-        self.rig._fill(disk)
+        self.do("fill", disk)
 
     @rule()
     def make_room(self) -> None:
-        self.rig.mend_disks()
+        self.do("room")
 
-    @rule(command=st.sampled_from(("pause", "resume", "abort", "rearm")))
-    def person(self, command: Any) -> None:
-        display = self.rig.display
-        if display is None:
-            return
-        latch = display.ledger.latch
-        abort_id = latch.abort_id if latch else None
-        with suppress(WrongCommand):
-            self.rig.tell("display", lambda now: display.operator(command, now, abort_id))
-
-    # -- what must hold ----------------------------------------------------------------------------
-
-    @invariant()
-    def nothing_is_wrong(self) -> None:
-        rig = self.rig
-        assert rig.watch.problems == []
-        for name in rig.stored_names() - rig.folder.stale:
-            assert name in rig.files
-        if rig.completed():
-            assert rig.display is not None
-            assert len(rig.display.ledger.done) == COUNT
+    @rule(command=st.sampled_from(COMMANDS))
+    def person(self, command: str) -> None:
+        self.do(command)
 
     def teardown(self) -> None:
         """From wherever it is, a good world brings it to its end (liveness), with good books."""
-        if not hasattr(self, "rig"):
+        if not hasattr(self, "rig") or self.rig.watch.problems:
             return
-        rig = self.rig
-        rig.automatic, rig.faults = True, Faults()
-        rig.doom.clear()
-        rig.flying.clear()
-        rig.mend_disks()
-        end = rig.now + 3600.0
-        while not (rig.completed() and rig.phone is not None):
-            assert rig.now < end, f"never finished: {self.rig.display and self.rig.display.phase}"
-            self.help()
-            rig.step()
-        journal = bytes(rig.display_disk)
-        books = audit([(rig.subset, journal)], bytes(rig.phone_disk), rig.folder)
-        assert replace(books, stale_frames=0) == Books(committed=COUNT)
-        assert rig.watch.problems == []
-
-    def help(self) -> None:
-        """A person who is always there."""
-        rig, display = self.rig, self.rig.display
-        for who in ("display", "phone"):
-            rig.restart(who)
-        if display is None:
-            return
-        if display.paused is not None:
-            if "restart the phone agent" in display.paused.why:
-                rig.stop("phone")
-                rig.boot_phone()
-            rig.tell("display", lambda now: display.operator("resume", now))
-        elif display.phase is Phase.ABORTED and display.ledger.latch is not None:
-            latch = display.ledger.latch.abort_id
-            rig.tell("display", lambda now: display.operator("rearm", now, latch))
+        outcome = self.rig.finish()
+        self.well(outcome.problems)
+        assert _plain(outcome.books) == Books(committed=COUNT)
 
 
-def test_whatever_hypothesis_does_to_it_three_x_rays_get_three_photos():
+def _plain(books: Books) -> Books:
+    return Books(
+        books.committed, books.skipped, books.duplicated, books.mislabelled, damaged=books.damaged
+    )
+
+
+def _play(examples: int, **more: Any) -> None:
     run_state_machine_as_test(
         World,
         settings=settings(
-            max_examples=300,
+            max_examples=examples,
             stateful_step_count=40,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
+            **more,
         ),
     )
+
+
+def test_whatever_hypothesis_does_to_it_three_x_rays_get_three_photos():
+    _play(300)
+
+
+class Forgetful(DisplayCore):
+    """A decision is told before it is durable, and never written."""
+
+    def _append(self, records: Any, then: Any) -> None:
+        super()._append([r for r in records if r["k"] != "DONE"], then)
+
+
+def test_a_failure_prints_the_command_that_fails_in_the_same_way(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Found by the machine, played again by the command; a sound core plays the same steps well."""
+    monkeypatch.setattr("rig.simulation.virtual.DisplayCore", Forgetful)
+    with pytest.raises(AssertionError) as found:
+        _play(200, derandomize=True, phases=(Phase.generate,), report_multiple_bugs=False)
+    _, problem, command = re.split(
+        r"\['|'.*\]; replay: ", str(found.value).splitlines()[0], maxsplit=2
+    )
+    words = shlex.split(command)
+    assert words[:2] == ["rig", "simulate"]
+    capsys.readouterr()
+    assert main(words[1:]) == 1
+    assert f"not well: {problem}\n" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(words[1:]) == 0
 
 
 def _words(draw: st.DataObject) -> list[str]:
