@@ -4,13 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint types bench fuzz format lock clean setup
+.PHONY: demo test coverage lint types bench fuzz format lock clean setup
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    capture 24 real x-rays with a loopback camera and build the dataset"
-	@echo "make test    run every test (in parallel, with coverage)"
-	@echo "make lint types bench fuzz format lock clean"
+	@echo "make test    run every test, in parallel"
+	@echo "make lint types bench fuzz coverage format lock clean"
 
 setup: $(READY)
 
@@ -27,7 +27,11 @@ demo: $(READY)
 	$(BIN)/rig demo $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+# Twice the time: the search over the cores and the simulations are left out of the count.
+coverage: $(READY)
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
