@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from display_agent.audit import add_audit, run_audit
-from display_agent.ddc_options import add_monitor, run_monitor
+from display_agent.ddc_options import add_ddc, add_monitor, monitor_white, run_monitor
 from display_agent.legacy_options import add_legacy, add_legacy_phone, station_options
 from display_agent.manual_options import add_manual, run_manual
 from display_agent.screens.options import add_check, add_screen, address, make_screen, run_check
@@ -34,7 +34,7 @@ EXAMPLES = """examples:
 """
 
 
-_TOLD = ("index", "attempt", "why", "name", "count", "abort_id", "udp", "frames")
+_TOLD = ("index", "attempt", "text", "why", "name", "count", "abort_id", "udp", "frames")
 """What a person reads of an event."""
 
 
@@ -89,6 +89,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
         help=f"UDP address for the phone (default 127.0.0.1:{DEFAULT_PORT})",
     )
     add_screen(parser)
+    add_ddc(parser)
     parser.add_argument("--marker", action="store_true",
                         help="index marker in the margin; a model may learn it, so keep it out of "
                         "datasets")  # fmt: skip
@@ -169,6 +170,7 @@ def _station(args: argparse.Namespace, folder: Path, images: Any) -> Any:
         optics=Optics(preset=args.optics, seed=args.seed),
         marker=args.marker,
         legacy=args.legacy_phone,
+        monitor=monitor_white(args, folder),
     )
     return Station(config, make_screen(args), images)
 

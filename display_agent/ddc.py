@@ -10,6 +10,8 @@ The package `monitorcontrol` (extra `ddc`) carries the bytes; Linux needs access
 from __future__ import annotations
 
 import asyncio
+import functools
+import operator
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,11 +24,14 @@ TRIES = 3
 """How often a value is set, and how often a number is asked for."""
 WAIT = 0.2
 """Seconds between setting and asking."""
+PACE = 0.05
+"""Seconds between two messages, DDC/CI 1.1 section 4; monitorcontrol's own pause never happens."""
 PRESETS = {
     4000: 3, 5000: 4, 6500: 5, 7500: 6, 8200: 7, 9300: 8, 10000: 9, 11500: 10,
 }  # fmt: skip
 """Kelvin -> value of the colour preset, MCCS 2.2a, code 14h."""
 
+_FROM_HOST, _TO_HOST = b"\x51", 0x50
 _COLDEST_REQUEST = 3000
 """Kelvin that the value 0 of code 0Ch stands for."""
 _INCREMENT = 0x0B
@@ -113,20 +118,37 @@ def find_monitors() -> list[Monitor]:
     except ImportError as error:
         raise UserError(
             "the monitor cannot be set: the package monitorcontrol is missing; "
-            "install capture-rig[ddc], or set the monitor by hand"
+            "install capture-rig[ddc]"
         ) from error
     try:
         found: list[Monitor] = list(monitorcontrol.get_monitors())
     except Exception as error:  # the drivers of three systems, each with errors of its own
-        raise UserError(
-            f"the monitors cannot be listed ({_why(error)}); set the monitor by hand"
-        ) from error
+        raise UserError(f"the monitors cannot be listed ({reason(error)})") from error
     if not found:
         raise UserError(
             "no monitor answers DDC/CI; switch DDC/CI on in the monitor's menu, on Linux load the "
-            "module i2c-dev and join the group i2c, or set the monitor by hand"
+            "module i2c-dev and join the group i2c"
         )
+    for monitor in found:
+        _check_sums(monitor.vcp)
     return found
+
+
+def _check_sums(vcp: Any) -> None:
+    """Let monitorcontrol's Linux driver refuse garbled answers.
+
+    It leaves that off, and rightly: it forgets that a monitor's checksum begins with the host's
+    virtual address 50h (DDC/CI 1.1, section 1.6), so that it would refuse every answer.
+    """
+    if not hasattr(vcp, "CHECKSUM_ERRORS"):
+        return  # the systems that check it themselves
+
+    def checksum(data: bytes | bytearray) -> int:
+        asked = data[1:2] == _FROM_HOST
+        return functools.reduce(operator.xor, data, 0 if asked else _TO_HOST)
+
+    vcp.get_checksum = checksum
+    vcp.CHECKSUM_ERRORS = "strict"
 
 
 async def apply(
@@ -159,6 +181,30 @@ async def apply(
     return results
 
 
+class Paced:
+    """A bus on which no message follows the one before too closely."""
+
+    def __init__(self, vcp: Vcp, sleep: Callable[[float], None]) -> None:
+        self._vcp = vcp
+        self._sleep = sleep
+        self._used = False
+
+    def set_vcp_feature(self, code: int, value: int) -> None:
+        """As `Vcp.set_vcp_feature`."""
+        self._pace()
+        self._vcp.set_vcp_feature(code, value)
+
+    def get_vcp_feature(self, code: int) -> tuple[int, int]:
+        """As `Vcp.get_vcp_feature`."""
+        self._pace()
+        return self._vcp.get_vcp_feature(code)
+
+    def _pace(self) -> None:
+        if self._used:
+            self._sleep(PACE)
+        self._used = True
+
+
 async def read(
     monitor: Monitor, *, sleep: Callable[[float], None] = time.sleep
 ) -> dict[Feature, tuple[int, int]]:
@@ -173,22 +219,30 @@ def _apply(
         wanted[Feature.COLOUR_PRESET] = PRESETS[kelvin]
     try:
         with monitor:
-            results = []
+            vcp, results = Paced(monitor.vcp, sleep), []
             if kelvin is not None and kelvin not in PRESETS:
-                results.append(_request(monitor.vcp, kelvin, sleep))
-            results += [_set(monitor.vcp, f, value, sleep) for f, value in wanted.items()]
+                asked = target(vcp, kelvin, sleep)
+                done = asked if isinstance(asked, Applied) else put(vcp, *asked, sleep)
+                results.append(done)
+            results += [put(vcp, f, value, sleep) for f, value in wanted.items()]
             return tuple(results)
     except Exception as error:  # noqa: BLE001 - no monitor may stop a run
-        why = f"the monitor cannot be opened ({_why(error)})"
+        why = f"the monitor cannot be opened ({reason(error)})"
         left = dict(wanted)
         if kelvin is not None and kelvin not in PRESETS:
             left[Feature.COLOUR_REQUEST] = kelvin
         return tuple(Applied(f, value, None, None, why) for f, value in left.items())
 
 
-def _request(vcp: Vcp, kelvin: int, sleep: Callable[[float], None]) -> Applied:
-    """A temperature without a preset: steps above 3000 K."""
-    increment = _get(vcp, _INCREMENT, sleep)
+def target(vcp: Vcp, kelvin: int, sleep: Callable[[float], None]) -> tuple[Feature, int] | Applied:
+    """What has to be set for *kelvin*: its preset, or steps above 3000 K; nothing is set.
+
+    Returns:
+        Feature and value, or the result that says why there is no way.
+    """
+    if kelvin in PRESETS:
+        return Feature.COLOUR_PRESET, PRESETS[kelvin]
+    increment = get(vcp, _INCREMENT, sleep)
     if increment is None or not 1 <= increment[0] <= 5000:
         presets = ", ".join(str(k) for k in PRESETS)
         why = f"the monitor takes no temperature in steps; it may have one of {presets} K"
@@ -199,12 +253,13 @@ def _request(vcp: Vcp, kelvin: int, sleep: Callable[[float], None]) -> Applied:
             f"{kelvin} K is no whole number of steps of {increment[0]} K above {_COLDEST_REQUEST} K"
         )
         return Applied(Feature.COLOUR_REQUEST, kelvin, False, None, why)
-    return _set(vcp, Feature.COLOUR_REQUEST, round(steps), sleep)
+    return Feature.COLOUR_REQUEST, round(steps)
 
 
-def _set(vcp: Vcp, feature: Feature, value: int, sleep: Callable[[float], None]) -> Applied:
+def put(vcp: Vcp, feature: Feature, value: int, sleep: Callable[[float], None]) -> Applied:
+    """Set *feature*, wait, get, compare; three times at most. Blocks for up to 3 s."""
     continuous = feature is not Feature.COLOUR_PRESET
-    before = _get(vcp, feature.value, sleep) if continuous else None
+    before = get(vcp, feature.value, sleep) if continuous else None
     if before is not None and value > before[1]:
         why = f"{value} is beyond the monitor's maximum of {before[1]}"
         return Applied(feature, value, False, before[0], why)
@@ -213,9 +268,9 @@ def _set(vcp: Vcp, feature: Feature, value: int, sleep: Callable[[float], None])
         try:
             vcp.set_vcp_feature(feature.value, value)
         except Exception as error:  # noqa: BLE001 - "failed" and yet applied happens: ask
-            why = f"the monitor refuses ({_why(error)})"
+            why = f"the monitor refuses ({reason(error)})"
         sleep(WAIT)
-        answer = _get(vcp, feature.value, sleep)
+        answer = get(vcp, feature.value, sleep)
         if answer is None:
             continue
         readback = answer[0]
@@ -226,8 +281,8 @@ def _set(vcp: Vcp, feature: Feature, value: int, sleep: Callable[[float], None])
     return Applied(feature, value, confirmed, readback, why)
 
 
-def _get(vcp: Vcp, code: int, sleep: Callable[[float], None]) -> tuple[int, int] | None:
-    """Value and maximum; None without a believable answer."""
+def get(vcp: Vcp, code: int, sleep: Callable[[float], None]) -> tuple[int, int] | None:
+    """Value and maximum of *code*, asked three times at most; None without a believable answer."""
     for number in range(TRIES):
         if number:
             sleep(WAIT)
@@ -246,11 +301,13 @@ def _get(vcp: Vcp, code: int, sleep: Callable[[float], None]) -> tuple[int, int]
 def _read_all(monitor: Monitor, sleep: Callable[[float], None]) -> dict[Feature, tuple[int, int]]:
     try:
         with monitor:
-            answers = {feature: _get(monitor.vcp, feature.value, sleep) for feature in Feature}
+            vcp = Paced(monitor.vcp, sleep)
+            answers = {feature: get(vcp, feature.value, sleep) for feature in Feature}
     except Exception:  # noqa: BLE001 - a monitor that cannot be opened says nothing
         return {}
     return {feature: answer for feature, answer in answers.items() if answer is not None}
 
 
-def _why(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What *error* says, or its name when it says nothing."""
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""`display-agent monitor`: what the monitor is set to, and setting it."""
+"""`display-agent monitor`: what the monitor is set to, and setting it; and the option `--ddc`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from display_agent import ddc
 from display_agent.ddc import Feature, Monitor
+from display_agent.monitor_white import MonitorWhite
 from rig.errors import UserError
 
 _NUMBERS = {
     "luminance": Feature.LUMINANCE, "contrast": Feature.CONTRAST, "red": Feature.RED,
     "green": Feature.GREEN, "blue": Feature.BLUE,
 }  # fmt: skip
+
+MEMORY = "monitor.json"
+"""In the state folder: what the monitor was set to before."""
+_ONLY = 0
+"""`--ddc` without a number."""
 
 
 def add_monitor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,6 +42,32 @@ def add_monitor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
                         help="kelvin, e.g. 5000 or 5000K")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="JSON lines on stdout")
     parser.add_argument("--verbose", action="store_true", help="more on stderr")
+
+
+def add_ddc(parser: argparse.ArgumentParser) -> None:
+    """Add `--ddc [N]` to a command that shows x-rays."""
+    parser.add_argument(
+        "--ddc",
+        type=_count,
+        nargs="?",
+        const=_ONLY,
+        metavar="N",
+        help="set the monitor's own colour temperature over DDC/CI as the plan says, and give it "
+        "back at the end; monitor N as `display-agent monitor` counts. Without it, or where the "
+        "monitor does not confirm, pixels are tinted",
+    )
+
+
+def monitor_white(
+    args: argparse.Namespace,
+    folder: Path,
+    find: Callable[[], Sequence[Monitor]] = ddc.find_monitors,
+) -> MonitorWhite | None:
+    """The monitor that `--ddc` names; *folder* keeps what it was set to before."""
+    if args.ddc is None:
+        return None
+    number = None if args.ddc == _ONLY else args.ddc
+    return MonitorWhite(number, folder / MEMORY, find=find)
 
 
 async def run_monitor(

@@ -18,6 +18,7 @@ from display_agent.plans import save_plan
 from display_agent.prefetch import Prefetch
 from display_agent.screens import Screen
 from display_agent.session import Told
+from display_agent.white import WhiteKeeper
 from rig.errors import UserError
 from rig.planning.plan import SubsetPlan
 from rig.protocol import actions as act
@@ -87,6 +88,7 @@ class LegacySession:
         screen: Screen,
         prefetch: Prefetch,
         told: Told,
+        white: WhiteKeeper | None = None,
     ) -> None:
         self.plan = plan
         self.finished = asyncio.Event()
@@ -114,7 +116,9 @@ class LegacySession:
             self.outbox.close()
             raise UserError(f"the journal in {folder} cannot be used: {error}") from error
         self.shell = Shell(self.core, self._journal, self._perform, self._fatal)
-        self._painting = Painting(plan, screen, prefetch, self._painted)
+        self._white = white
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._painting = Painting(plan, screen, prefetch, self._painted, white)
         self._painting.serve(self.shell, self.core)
 
     @property
@@ -156,6 +160,8 @@ class LegacySession:
             # The controller lost sight of a session that never stopped: say that it runs.
             self._tell("resumed")
             return
+        if command == "resume" and self._white is not None:
+            self._white.doubt()
         if command == "rearm" and not self.started:
             self.start(abort_id or "")
             return
@@ -189,6 +195,9 @@ class LegacySession:
         self._closed = True
         self.shell.close()
         await self._painting.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._white is not None:
+            await self._white.release()
         self._journal.close()
         self.outbox.close()
 
@@ -207,7 +216,22 @@ class LegacySession:
         self.shell.close()
         self.finished.set()
 
+    def _release(self) -> None:
+        if self._white is not None:
+            task = asyncio.get_running_loop().create_task(self._white.release())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
     # -- what people hear --------------------------------------------------------------------------
+
+    def white_told(self, body: dict[str, Any]) -> None:
+        """The screen's white was set, or given back; see `white.Listener`."""
+        self._tell("white", **body)
+
+    def white_changed(self, why: str) -> None:
+        """The white changed under what is shown."""
+        if not self._closed:
+            self._painting.spoil(why)
 
     def _greet(self) -> None:
         """What is weaker, where the app must stand, and claims that were never told."""
@@ -249,8 +273,10 @@ class LegacySession:
                 got=event.got,
                 by=event.by,
             )
+            self._release()
         elif isinstance(event, act.Completed):
             self._completed(event.count)
+            self._release()
 
     def _paused(self, event: act.Paused) -> None:
         why, doubt = event.why[:1800], self.core.ledger.doubt

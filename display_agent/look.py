@@ -10,6 +10,8 @@ from display_agent.colour import NEUTRAL, Gains, gains_of
 from display_agent.cursor import CursorSpec
 from rig.errors import UserError
 
+FACTOR = "colour_temperature"
+"""The factor whose levels in kelvin are the white of the screen."""
 _KELVIN = re.compile(r"(\d+)\s*k", re.IGNORECASE)
 
 
@@ -45,14 +47,14 @@ def look_of(
         levels: factor -> level; factors that the display does not set are passed over.
         seed: of the moved cursor, one for the campaign, e.g. `int(plan.campaign_id, 16)`.
         marker: whether the index marker is asked for.
-        monitor_set: the monitor itself was set to the colour temperature and confirmed it, so the
-            pixels must not be tinted once more.
+        monitor_set: the monitor itself is at the colour temperature (by DDC/CI and confirmed, or
+            set by a person or device), so the pixels must not be tinted once more.
 
     Raises:
         UserError: a level that means nothing here, or a temperature that cannot be shown.
     """
     cursor = _cursor(levels.get("cursor", "hidden"), seed)
-    gains = NEUTRAL if monitor_set else _gains(levels.get("colour_temperature", ""))
+    gains = NEUTRAL if monitor_set else _gains(levels.get(FACTOR, ""))
     return Look(marker, cursor, gains)
 
 
@@ -70,14 +72,24 @@ def _cursor(level: str, seed: int) -> CursorSpec | None:
     )
 
 
-def _gains(level: str) -> Gains:
+def kelvin_of(level: str) -> int | None:
+    """The temperature of a level; None for words (`warm`, `native`), which a person sets.
+
+    Raises:
+        UserError: it begins as a number and is no temperature.
+    """
     level = level.strip()
     if not level[:1].isdecimal():
-        return NEUTRAL
+        return None
     kelvin = _KELVIN.fullmatch(level)
     if kelvin is None:
         raise UserError(
             f"the level {level!r} of the factor colour_temperature is no temperature; "
             "write kelvin, such as 5000K, in the environments file"
         )
-    return gains_of(int(kelvin[1]))
+    return int(kelvin[1])
+
+
+def _gains(level: str) -> Gains:
+    kelvin = kelvin_of(level)
+    return NEUTRAL if kelvin is None else gains_of(kelvin)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from display_agent.ddc_options import add_ddc, monitor_white
 from display_agent.screens.options import add_screen, make_screen
 from rig.errors import UserError
 
@@ -34,6 +35,7 @@ _TOLD = (
     "place",
     "of",
     "shown",
+    "text",
     "why",
     "count",
 )
@@ -66,6 +68,7 @@ def add_manual(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--marker", action=argparse.BooleanOptionalAction, default=True,
                         help="index marker in the margin (default on)")  # fmt: skip
     add_screen(parser)
+    add_ddc(parser)
     parser.add_argument("--json", action="store_true", help="events as JSON lines on stdout")
     parser.add_argument("--verbose", action="store_true", help="more on stderr")
 
@@ -77,10 +80,11 @@ async def run_manual(args: argparse.Namespace, open_screen: MakeScreen = make_sc
         UserError: no x-rays, no screen, another selection in the folder, or no way to go on.
     """
     from display_agent.images import LocalImages
-    from display_agent.look import look_of
+    from display_agent.look import Look, look_of
     from display_agent.manual_book import Book
     from display_agent.manual_run import ManualRun, Pace
     from display_agent.manual_select import chosen
+    from display_agent.manual_white import ManualWhite
     from display_agent.screens import KeyScreen
     from display_agent.screens.checks import as_json, take
 
@@ -96,17 +100,24 @@ async def run_manual(args: argparse.Namespace, open_screen: MakeScreen = make_sc
         )
     book = Book(args.out, items, settings | {"marker": args.marker})
     images = LocalImages(plan)
+    report = _reporter(as_json=args.json)
+
+    def look(monitor_set: bool) -> Look:
+        levels = plan.environment.levels
+        return look_of(levels, seed=args.seed, marker=args.marker, monitor_set=monitor_set)
+
+    white = ManualWhite(plan, look, monitor_white(args, args.out), report)
     try:
         findings = await take(screen)
-        report = _reporter(as_json=args.json)
         report({"event": "screen"} | as_json(screen, findings))
+        await white.ready()
         run = ManualRun(
             items,
             images,
             screen,
             book,
             set_size=args.set_size,
-            look=look_of(plan.environment.levels, seed=args.seed, marker=args.marker),
+            look=white.look,
             pace=Pace(args.rate, args.pause),
             report=report,
         )
@@ -114,6 +125,7 @@ async def run_manual(args: argparse.Namespace, open_screen: MakeScreen = make_sc
             completed = await run.run()
         return 0 if completed or not signalled else 130
     finally:
+        await white.release()
         await images.close()
         await screen.close()
         book.close()

@@ -14,6 +14,7 @@ import structlog
 from display_agent.images import ImageProblem
 from display_agent.prefetch import Prefetch
 from display_agent.screens import Screen
+from display_agent.white import WhiteKeeper
 from rig.errors import UserError
 from rig.planning.plan import SubsetPlan
 from rig.protocol import actions as act
@@ -51,12 +52,18 @@ class Painting:
     """Shows the x-rays of *plan* on *screen* for one core, on one event loop."""
 
     def __init__(
-        self, plan: SubsetPlan, screen: Screen, prefetch: Prefetch, painted: Painted
+        self,
+        plan: SubsetPlan,
+        screen: Screen,
+        prefetch: Prefetch,
+        painted: Painted,
+        white: WhiteKeeper | None = None,
     ) -> None:
         self._plan = plan
         self._screen = screen
         self._prefetch = prefetch
         self._painted = painted
+        self._white = white
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
@@ -98,6 +105,8 @@ class Painting:
         shell, core = self._require()
         at = paint.index - self._plan.first
         try:
+            if self._white is not None:
+                await self._white.ready()
             composition, hit = await self._prefetch.get(self._plan.items[at], attempt=core.attempt)
             async with self._turn:
                 if self._wanted != paint.token:
@@ -112,12 +121,16 @@ class Painting:
             "flip_monotonic_ns": shown.flip_monotonic_ns, "settle_ms": shown.settle_ms,
             "cursor": None if composition.cursor is None else list(composition.cursor),
             "gains": list(composition.gains), "marker": bool(composition.tags),
-            "shrunk": composition.shrunk,
+            "shrunk": composition.shrunk, "white": self._white_body(),
         }  # fmt: skip
         self._painted(paint.index, body)
         shell.run(core.painted(paint.token, shown.surface_sha, shell.now))
         for ahead in self._plan.items[at + 1 : at + 1 + _AHEAD]:
             self._prefetch.prepare(ahead)
+
+    def _white_body(self) -> dict[str, Any] | None:
+        white = None if self._white is None else self._white.white
+        return None if white is None else white.as_json()
 
     async def _blank(self, reason: str) -> None:
         async with self._turn:
@@ -128,9 +141,15 @@ class Painting:
         shell, core = self._require()
         shell.run(core.surface_checked(token, self._screen.surface(), shell.now))
 
-    def _disturbed(self, why: str) -> None:
+    def spoil(self, why: str) -> None:
+        """What is on the screen, or the screen itself, is not what it was."""
         shell, core = self._require()
         shell.run(core.display_disturbed(why, shell.now))
+
+    def _disturbed(self, why: str) -> None:
+        if self._white is not None:
+            self._white.doubt()
+        self.spoil(why)
 
     def _require(self) -> tuple[Shell, PaintingCore]:
         if self._served is None:

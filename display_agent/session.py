@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from display_agent.outbox import Event, Outbox
 from display_agent.painting import Painting
 from display_agent.prefetch import Prefetch
 from display_agent.screens import Screen
+from display_agent.white import WhiteKeeper
 from rig.errors import UserError
 from rig.planning.metadata import photo_metadata
 from rig.planning.plan import SubsetPlan
@@ -81,6 +82,7 @@ class Session:
         prefetch: composes the plan's x-rays.
         told: hears each event after it is in the outbox.
         peer: where the phone was last, if known.
+        white: sees to the screen's white, if the plan may want one.
 
     Raises:
         UserError: the folder belongs to another plan, or its journal is damaged.
@@ -96,6 +98,7 @@ class Session:
         prefetch: Prefetch,
         told: Told,
         peer: act.Addr | None = None,
+        white: WhiteKeeper | None = None,
     ) -> None:
         self.plan = plan
         self.finished = asyncio.Event()
@@ -120,7 +123,9 @@ class Session:
             raise UserError(f"the journal in {folder} does not fit this plan: {error}") from error
         self.shell = Shell(self.core, self._journal, self._perform, self._fatal)
         self._told_already = _last_words(self.outbox)
-        self._painting = Painting(plan, screen, prefetch, self._painted)
+        self._white = white
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._painting = Painting(plan, screen, prefetch, self._painted, white)
         self._painting.serve(self.shell, self.core)
 
     @property
@@ -153,6 +158,11 @@ class Session:
             # The controller lost sight of a session that never stopped: say that it runs.
             self._tell("stopping" if self.core.ledger.stopping else "resumed", None, None, {})
             return
+        white = self._white
+        if command == "resume" and not self.over and white is not None and white.by_ddc:
+            white.doubt()
+            self._spawn(self._resume(white))
+            return
         try:
             raw = bytes.fromhex(abort_id) if abort_id else None
             self.shell.run(self.core.operator(command, self.shell.now, raw, why[:_WHY]))
@@ -160,6 +170,16 @@ class Session:
             raise UserError(f"{abort_id!r} is not an abort id") from error
         except act.WrongCommand as error:
             raise UserError(str(error)) from error
+
+    async def _resume(self, white: WhiteKeeper) -> None:
+        """Look at the monitor first: a photo in flight would be decided under an unknown white."""
+        await white.ready()
+        if self._closed:
+            return
+        try:
+            self.shell.run(self.core.operator("resume", self.shell.now))
+        except act.WrongCommand as error:
+            _log.warning("the session was not resumed", why=str(error))
 
     def hold(self, why: str) -> None:
         """Pause for a reason that is told; nothing happens once the session is over."""
@@ -185,6 +205,9 @@ class Session:
         self.shell.run(self.core.bye(self.shell.now))
         self.shell.close()
         await self._painting.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._white is not None:
+            await self._white.release()
         self._journal.close()
         self.outbox.close()
 
@@ -195,6 +218,8 @@ class Session:
             said = events.describe(output, round_trip=self.core.round_trip, sources=self._sources)
             if said is not None:
                 self._tell(*said)
+            if isinstance(output, act.Completed | act.Aborted) and self._white is not None:
+                self._spawn(self._white.release())
             if isinstance(output, act.Completed):
                 self.finished.set()
 
@@ -207,7 +232,21 @@ class Session:
         self.shell.close()
         self.finished.set()
 
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     # -- what people hear --------------------------------------------------------------------------
+
+    def white_told(self, body: dict[str, Any]) -> None:
+        """The screen's white was set, or given back; see `white.Listener`."""
+        self._tell("white", None, None, body)
+
+    def white_changed(self, why: str) -> None:
+        """The white changed under what is shown."""
+        if not self._closed:
+            self._painting.spoil(why)
 
     def _tell(
         self, kind: str, index: int | None, attempt: int | None, body: dict[str, Any]

@@ -17,11 +17,13 @@ from display_agent.images import ImageProblem, ImageSource
 from display_agent.legacy_audit import JOURNAL
 from display_agent.legacy_session import LegacySession, LegacySettings, subset_of
 from display_agent.look import Look, look_of
+from display_agent.monitor_white import MonitorWhite
 from display_agent.pairing import PairingKeys, reachable
 from display_agent.prefetch import Prefetch
 from display_agent.screens import Finding, Screen
 from display_agent.screens.checks import as_json, take
 from display_agent.session import Session, Told
+from display_agent.white import WhiteKeeper
 from rig.errors import UserError
 from rig.planning.plan import SubsetPlan
 from rig.protocol.actions import Addr
@@ -69,6 +71,7 @@ class StationConfig:
         marker: the index marker stands in the margin of every frame.
         legacy: address of a phone with the original app: the station knows no other phone then,
             and *listen* is not used.
+        monitor: the monitor whose white is set over DDC/CI, or None: pixels are tinted.
     """
 
     folder: Path
@@ -78,6 +81,7 @@ class StationConfig:
     optics: Optics = field(default_factory=Optics)
     marker: bool = False
     legacy: Addr | None = None
+    monitor: MonitorWhite | None = None
 
     @property
     def bind(self) -> Addr:
@@ -178,7 +182,8 @@ class Station:
         Raises:
             UserError: the folder belongs to another plan or to legacy mode.
         """
-        prefetch, look, psk = self._ready(), self._look(plan), self.psk
+        prefetch, psk = self._ready(), self.psk
+        white = self._white(plan, prefetch)
         if (folder / JOURNAL).exists():
             raise UserError(
                 f"session {plan.session} was begun in legacy mode; start the display agent with "
@@ -193,9 +198,9 @@ class Station:
             prefetch=prefetch,
             told=told,
             peer=self._peer,
+            white=white,
         )
-        prefetch.look = look
-        self._take(session, prefetch)
+        self._take(session, white)
         return session
 
     async def load_legacy(
@@ -206,34 +211,40 @@ class Station:
         Raises:
             UserError: the folder belongs to another plan or to XCAP/1, or a name cannot be sent.
         """
-        prefetch, look = self._ready(), self._look(plan)
+        prefetch = self._ready()
+        white = self._white(plan, prefetch)
         subset_of(plan)  # refused before the session before is closed
         await self.unload()
         session = LegacySession(
-            plan, folder, settings, screen=self._screen, prefetch=prefetch, told=told
+            plan, folder, settings, screen=self._screen, prefetch=prefetch, told=told, white=white
         )
-        prefetch.look = look
-        self._take(session, prefetch)
+        self._take(session, white)
         return session
 
-    def _look(self, plan: SubsetPlan) -> Look:
-        """What the plan's environment asks for; raises UserError before anything is closed."""
-        return look_of(
-            plan.environment.levels, seed=int(plan.campaign_id, 16), marker=self._config.marker
-        )
+    def _white(self, plan: SubsetPlan, prefetch: Prefetch) -> WhiteKeeper:
+        """Sees to the look of *plan*; raises UserError before anything is closed."""
+
+        def look(monitor_set: bool) -> Look:
+            return look_of(
+                plan.environment.levels,
+                seed=int(plan.campaign_id, 16),
+                marker=self._config.marker,
+                monitor_set=monitor_set,
+            )
+
+        return WhiteKeeper(plan, look, prefetch, self._config.monitor)
 
     def _ready(self) -> Prefetch:
         if self._prefetch is None or self._socket.transport is None:
             raise UserError("the station is not open")
         return self._prefetch
 
-    def _take(self, session: Session | LegacySession, prefetch: Prefetch) -> None:
+    def _take(self, session: Session | LegacySession, white: WhiteKeeper) -> None:
         if self._socket.transport is not None:
             session.shell.attach(self._socket.transport)
         self._socket.receive = session.shell.datagram_received
         self.session = session
-        for item in session.plan.items[:2]:
-            prefetch.prepare(item)
+        white.begin(session)
 
     async def stock(self, plan: SubsetPlan) -> None:
         """Fetch every x-ray of *plan* ahead: then the run needs nobody but the phone.

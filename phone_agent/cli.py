@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _status(args: argparse.Namespace, view: View) -> Status:
     """A status line that stays at the bottom needs a terminal that can move its cursor."""
-    fancy = Terminal.suits(sys.stdout) and not args.json and args.legacy_listen is None
+    fancy = Terminal.suits(sys.stdout) and not args.json
     return Terminal(sys.stdout, view) if fancy else Status(sys.stdout, json_lines=args.json)
 
 
@@ -74,7 +74,9 @@ def _run(args: argparse.Namespace, status: Status, view: View) -> int:
     if problem is not None:
         raise UsageError(problem)
     if args.legacy_listen is not None:
-        return asyncio.run(_serve_legacy(args, status))
+        page = page_of(args, sys.stdout, view, status)
+        around = Surroundings(view=view, page=page, checks=False)
+        return asyncio.run(_serve_legacy(args, status, around))
     choice = choose(args, status)
     page = page_of(args, sys.stdout, view, status)
     controller, reporter = _controller(choice.pairing, view)
@@ -112,9 +114,9 @@ async def _serve(
     return await _until_stopped(PhoneAgent(config, choice.camera, status, uploads, around))
 
 
-async def _serve_legacy(args: argparse.Namespace, status: Status) -> int:
+async def _serve_legacy(args: argparse.Namespace, status: Status, around: Surroundings) -> int:
     try:
-        agent = legacy_agent(args, camera_of(args.camera, rests=True), status)
+        agent = legacy_agent(args, camera_of(args.camera, rests=True), status, around)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return await _until_stopped(agent)

@@ -13,6 +13,7 @@ from phone_agent.cameras import Camera, deadline_of
 from phone_agent.exposures import Exposures
 from phone_agent.status import Status
 from phone_agent.store import PhotoStore
+from phone_agent.surroundings import Surroundings
 from rig.protocol import actions as act
 from rig.protocol.codes import Timers, code_name
 from rig.protocol.journal_file import JournalFile
@@ -90,9 +91,20 @@ class LegacyAgent:
         OSError: the folder cannot be used.
     """
 
-    def __init__(self, config: LegacyConfig, camera: Camera, status: Status) -> None:
+    def __init__(
+        self,
+        config: LegacyConfig,
+        camera: Camera,
+        status: Status,
+        around: Surroundings | None = None,
+    ) -> None:
         self._config = config
+        self._camera = camera
         self._status = status
+        self._around = around or Surroundings(checks=False)
+        self._view = self._around.view
+        self._look_at_battery = around is not None
+        self._looking: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._stopped: asyncio.Future[int] = self._loop.create_future()
         self._timers = Timers(camera=deadline_of(camera))
@@ -115,6 +127,8 @@ class LegacyAgent:
         transport: asyncio.BaseTransport | None = None
         look: asyncio.Task[None] | None = None
         try:
+            self._around.start()
+            self._view.update(camera=self._camera.name, has_link=False)
             config = LegacyPhoneConfig(self._config.first, self._config.client, self._timers)
             core = LegacyPhoneCore(config, self._journal.records, os.urandom)
             shell = self._shell = Shell(core, self._journal, self._perform, self._fatal)
@@ -126,15 +140,18 @@ class LegacyAgent:
             transport, _ = await self._loop.create_datagram_endpoint(
                 lambda: shell, local_addr=self._bind()
             )
-            shell.run(core.environment(self._store.free_bytes(), shell.now))
+            self._tell_health()
+            self._recall(core)
             shell.run(core.start(shell.now, missing, self._config.rearm))
             look = self._loop.create_task(self._keep_looking(), name="look")
             self._status.note("ready", self._greeting(transport))
             return await self._stopped
         finally:
+            self._around.interrupt()
             if look is not None:
                 look.cancel()
-                await asyncio.gather(look, return_exceptions=True)
+            tasks = [task for task in (look, self._looking) if task is not None]
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._close(transport)
             await asyncio.sleep(0)
 
@@ -151,6 +168,7 @@ class LegacyAgent:
         self._exposures.close()
         self._journal.close()
         self._store.close()
+        self._around.close()
 
     def _bind(self) -> act.Addr:
         if ipaddress.ip_address(self._config.client).is_loopback:
@@ -159,10 +177,11 @@ class LegacyAgent:
 
     def _greeting(self, transport: asyncio.DatagramTransport) -> str:
         host, port = transport.get_extra_info("sockname")[:2]
-        return (
+        text = (
             f"the original client at {self._config.client} may send to {host}:{port}; next number "
             f"{self._require_core().expected}; photos go to {self._store.photos}"
         )
+        return text if self._around.page is None else f"{text}; see {self._around.page.url}"
 
     def _recover(self, core: LegacyPhoneCore) -> list[str]:
         """Sort the folder by the journal; returns stored photos that are not there."""
@@ -173,17 +192,45 @@ class LegacyAgent:
     async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            shell = self._require_shell()
-            shell.run(self._require_core().environment(self._store.free_bytes(), shell.now))
+            self._tell_health()
+            idle = self._looking is None or self._looking.done()
+            if self._look_at_battery and idle and self._view.now.state != "exposing":
+                self._looking = self._loop.create_task(self._battery(), name="battery")
+
+    async def _battery(self) -> None:
+        """For the person only: the original client knows no pause that a low battery could ask."""
+        battery = await self._loop.run_in_executor(None, self._around.battery.look)
+        if battery is not None:
+            self._view.update(
+                battery_pct=battery.percent, charging=battery.charging, temp_c=battery.temp_c
+            )
+
+    def _tell_health(self) -> None:
+        free, shell = self._store.free_bytes(), self._require_shell()
+        self._view.update(free_bytes=free)
+        shell.run(self._require_core().environment(free, shell.now))
+
+    def _recall(self, core: LegacyPhoneCore) -> None:
+        """After a restart: the newest photo, until there is a newer one."""
+        self._view.update(state="armed", count=core.expected - self._config.first)
+        held = [s for run in core.ledger.runs.values() for s in run.shots.values()]
+        held = [shot for shot in held if shot.state in _HELD]
+        if held and (self._store.photos / held[-1].name).is_file():
+            last = held[-1]
+            photo = self._store.photos / last.name
+            self._view.update(photo=photo, name=last.name, index=last.index)
 
     # -- what the core asks ------------------------------------------------------------------------
 
     def _perform(self, output: act.Output) -> None:
+        if isinstance(output, act.TriggerCamera):
+            self._view.update(state="exposing")
         if not self._exposures.perform(output):
             self._tell(output)
 
     def _fatal(self, error: BaseException) -> None:
         why = f"the journal cannot be written ({error}); free some room and start again"
+        self._view.update(last_error=why)
         self._status.warning("journal", why)
         self.stop(1)
 
@@ -191,20 +238,31 @@ class LegacyAgent:
 
     def _tell(self, event: act.Output) -> None:
         if isinstance(event, act.Armed):
+            self._view.update(state="armed", abort="")
             self._status.note("armed", f"waiting for number {event.index} (legacy mode)")
         elif isinstance(event, act.PhotoStored):
             count = self._require_core().expected - self._config.first
+            self._view.update(
+                state="armed", index=event.index, name=event.name, result="stored", count=count,
+                photo=self._store.photos / event.name, last_error="",
+            )  # fmt: skip
             self._status.note("stored", f"#{event.index}  {event.name}  {count} photos so far")
         elif isinstance(event, act.ExposureFailed):
+            result = f"failed: {code_name(event.code)}"
+            self._view.update(
+                state="armed", index=event.index, name="", result=result, last_error=event.why
+            )
             self._status.warning("failed", f"#{event.index}  {code_name(event.code)}: {event.why}")
         elif isinstance(event, act.Aborted):
             detail = "" if event.expected is None else f" (expected {event.expected}"
             detail += f", got {event.got})" if detail else ""
             again = f"start the client at row {event.expected}, this agent with --legacy-rearm"
-            self._status.aborted(
-                code_name(event.code), f"{event.why}{detail}; {again}", event.abort_id.hex()
-            )
+            code, abort_id = code_name(event.code), event.abort_id.hex()
+            why = f"{event.why}{detail}; {again}"
+            self._view.update(state="aborted", abort=f"{code}: {why}  [abort id {abort_id}]")
+            self._status.aborted(code, why, abort_id)
         elif isinstance(event, act.Rearmed):
+            self._view.update(abort="", last_error="")
             self._status.note("rearmed", f"re-armed: {event.abort_id.hex()}")
 
     def _require_core(self) -> LegacyPhoneCore:
@@ -218,7 +276,9 @@ class LegacyAgent:
         return self._shell
 
 
-def legacy_agent(args: argparse.Namespace, camera: Camera, status: Status) -> LegacyAgent:
+def legacy_agent(
+    args: argparse.Namespace, camera: Camera, status: Status, around: Surroundings | None = None
+) -> LegacyAgent:
     """The agent that *args* ask for; call `legacy_problem` before.
 
     Raises:
@@ -229,6 +289,7 @@ def legacy_agent(args: argparse.Namespace, camera: Camera, status: Status) -> Le
         LegacyConfig(args.dir, args.legacy_listen, args.legacy_first, args.legacy_from, rearm),
         camera,
         status,
+        around,
     )
 
 

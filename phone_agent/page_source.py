@@ -79,6 +79,7 @@ function show(s) {
     (s.charging ? ", charging" : "") + (s.temp_c === null ? "" : ", " +
       Math.round(s.temp_c) + " \\u00b0C");
   put("battery", battery, s.charging ? "" : level(s.battery_pct, 20));
+  at("link-card").hidden = !s.has_link;
   put("link", s.link_ms === null ? "not connected" : s.link_ms < 3000 ? "connected" :
     "silent for " + Math.round(s.link_ms / 1000) + " s",
     s.link_ms === null || s.link_ms >= 3000 ? "warn" : "");
@@ -140,7 +141,7 @@ PAGE = f"""<!doctype html>
 <section class="card" id="error-card" hidden><span id="error"></span></section>
 <section class="card"><dl>
 <div><dt>Battery</dt><dd id="battery">-</dd></div>
-<div><dt>Link to the display</dt><dd id="link">-</dd></div>
+<div id="link-card"><dt>Link to the display</dt><dd id="link">-</dd></div>
 <div><dt>Storage</dt><dd id="free">-</dd></div>
 <div><dt>Camera</dt><dd id="camera">-</dd></div></dl></section>
 <section class="card" id="upload-card" hidden><span id="upload"></span></section>

@@ -115,7 +115,7 @@ class PhotoStore:
             except FileNotFoundError as error:
                 raise StoreLost(
                     f"The staged photo {staging.name} is gone before it got its name "
-                    f"{final_name}; look who deletes files in {self.staging}."
+                    f"{final_name}; end what deletes files in {self.staging}, then re-arm."
                 ) from error
             self._place(staging, target)
 
@@ -144,7 +144,8 @@ class PhotoStore:
             if sha256_file(target) != sha256_file(source):
                 raise StoreLost(
                     f"{target.name} already exists with other contents; nothing was overwritten. "
-                    f"Both files are kept: see {self.folder}."
+                    f"Both files are kept: move the one that does not belong to {self.folder} "
+                    "elsewhere, then re-arm."
                 ) from None
             sync_file(target)
             source.unlink()

@@ -83,7 +83,9 @@ def status_line(s: Snapshot, width: int) -> str:
     """State, n of total, index, file name, result, battery and link in at most *width* columns."""
     if s.abort:
         return shorten(f"ABORTED  {s.abort}", width)
-    head = s.state if not s.total else f"{s.state} {s.count}/{s.total}"
+    head = f"{s.state} {s.count}/{s.total}" if s.total else s.state
+    if not s.has_link and s.count:  # legacy mode: how many there will be, only the client knows
+        head += f" {s.count}"
     if s.index is not None:
         head += f" #{s.index}"
     tail = "".join(
@@ -92,7 +94,7 @@ def status_line(s: Snapshot, width: int) -> str:
             f" bat {s.battery_pct}%{'+' if s.charging else ''}"
             if s.battery_pct is not None
             else "",
-            f" {link_words(s.link_ms)}",
+            f" {link_words(s.link_ms)}" if s.has_link else "",
         ]
     )
     name = f" {shorten(s.name, max(width - len(head) - len(tail) - 1, 8))}" if s.name else ""

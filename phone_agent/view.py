@@ -28,6 +28,8 @@ class Snapshot:
         temp_c: °C of the battery, None unknown.
         free_bytes: bytes left for photos, None unknown.
         link_ms: milliseconds since the display was last heard, None while not connected.
+        has_link: whether there is anything that could be heard between two photos; the original
+            client of legacy mode is silent then.
         last_error: the last sentence of trouble, "" for none.
         abort: the red banner: code, reason and id; "" for none.
         camera: the camera's name.
@@ -47,6 +49,7 @@ class Snapshot:
     temp_c: float | None = None
     free_bytes: int | None = None
     link_ms: int | None = None
+    has_link: bool = True
     last_error: str = ""
     abort: str = ""
     camera: str = ""

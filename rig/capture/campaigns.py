@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from rig.capture import dealing
+from rig.capture.condition_rows import painted_by_display
 from rig.capture.coverage import Span
 from rig.planning.layout import free_spans
 from rig.planning.model import Environment, Subset
@@ -21,6 +23,10 @@ from rig.store.errors import ConflictError, NotFoundError, StoreError
 
 RUN_STEP = 100_000
 """Subset number of a session's plan = id + this times the session's run; `Campaign` has fewer."""
+_AS_KEPT = (
+    "device", "seed", "revision", "size_min", "size_max", "settle_ms", "xrays", "created_ns",
+    "figures",
+)  # fmt: skip
 _DEVICE = re.compile(r"[a-z0-9][a-z0-9.-]{0,31}", re.ASCII)
 
 
@@ -80,6 +86,7 @@ def create(
     at_least: int = 0,
     seed: int = 0,
     settle_ms: int = 150,
+    stations: int | Sequence[str] = 0,
 ) -> Campaign:
     """Plan and keep a campaign over all x-rays of *catalog*.
 
@@ -97,12 +104,13 @@ def create(
         at_least: subsets wanted; 0: as many as meet every pair of levels. Sizes come first.
         seed: of the plan.
         settle_ms: from paint to photo.
+        stations: to deal the subsets to: names, or so many of those there are; none: one list.
 
     Raises:
         NotFoundError: no such catalog.
         ConflictError: the name is taken.
-        StoreError: a bad name or device.
-        PlanningError: no plan can be made of the sizes or environments.
+        StoreError: a bad name or device, or stations that there are not.
+        PlanningError: no plan can be made of the sizes, environments or stations.
     """
     catalogs.check_name(name, "campaign")
     if not _DEVICE.fullmatch(device):
@@ -114,6 +122,8 @@ def create(
     if connection.scalar(select(tables.campaign.c.id).where(tables.campaign.c.name == name)):
         raise ConflictError(f"A campaign named {name} exists already; choose another name.")
     scheme = load_scheme(environments_file) if chosen is None else listed_scheme(chosen)
+    if stations:
+        scheme = scheme.on(dealing.named(connection, stations))
     plan = make_plan(
         [(1, kept.count)],
         scheme,
@@ -154,14 +164,17 @@ def replan(
     size_max: int | None = None,
     at_least: int = 0,
     seed: int | None = None,
+    stations: int | Sequence[str] | None = None,
 ) -> Campaign:
     """Plan anew what no session was ever made for, as the next revision; the rest stays as it is.
 
     What is not given stays as it was planned last. Numbers of subsets are never used twice.
+    *stations* as in `create`; 0 deals to nobody any more.
 
     Raises:
         NotFoundError: no such campaign.
         ConflictError: every subset has a session already.
+        StoreError: stations that there are not.
         PlanningError: no plan can be made of the sizes or environments.
     """
     present = find(connection, name)
@@ -177,10 +190,14 @@ def replan(
             f"Every subset of {name} has a session: there is nothing left to plan anew."
         )
     scheme = present.scheme or load_scheme()
+    dealt_to = scheme.stations
     if chosen is not None:
         scheme = listed_scheme(chosen)
     elif environments_file is not None:
         scheme = load_scheme(environments_file)
+    if stations is not None:
+        dealt_to = dealing.named(connection, stations) if stations else ()
+    scheme = scheme.on(dealt_to)
     table = tables.subset
     highest = connection.scalar(select(func.max(table.c.id)).where(table.c.campaign == present.id))
     low = present.size_min if size_min is None else size_min
@@ -212,7 +229,7 @@ def replan(
             size_max=high,
             subsets=len(stays) + len(plan.subsets),
             scheme=scheme.to_json(),
-            figures=plan.figures(),
+            figures=dealing.carried(present, stays, plan.figures()),
         )
     )
     return find(connection, name)
@@ -236,8 +253,8 @@ def _keep(connection: Connection, campaign: str, revision: int, subsets: Sequenc
     )
 
 
-def find(connection: Connection, name: str) -> Campaign:
-    """The campaign with this name or id.
+def find(connection: Connection, name: str, *, only: int | None = None) -> Campaign:
+    """The campaign with this name or id; of its subsets with *only* that one, which is quicker.
 
     Raises:
         NotFoundError: there is none.
@@ -252,7 +269,7 @@ def find(connection: Connection, name: str) -> Campaign:
     if row is None:
         known = ", ".join(connection.scalars(select(table.c.name).order_by(table.c.name)))
         raise NotFoundError(f"No campaign is named {name[:70]!r}. Known: {known or 'none yet'}.")
-    kept = _subsets(connection, row["id"])
+    kept = _subsets(connection, row["id"], only)
     return Campaign(
         id=row["id"],
         name=row["name"],
@@ -261,20 +278,7 @@ def find(connection: Connection, name: str) -> Campaign:
         subsets=tuple(subset for subset, _ in kept),
         scheme=None if row["scheme"] is None else scheme_from_json(row["scheme"]),
         revision_of={subset.id: revision for subset, revision in kept},
-        **{
-            field: row[field]
-            for field in (
-                "device",
-                "seed",
-                "revision",
-                "size_min",
-                "size_max",
-                "settle_ms",
-                "xrays",
-                "created_ns",
-                "figures",
-            )
-        },
+        **{field: row[field] for field in _AS_KEPT},
     )
 
 
@@ -356,10 +360,23 @@ def plan_of(
         environment=one.environment,
         items=items,
         settle_ms=campaign.settle_ms,
+        set_by=_set_elsewhere(campaign.scheme, one.environment),
     )
 
 
-def _subsets(connection: Connection, campaign_id: str) -> list[tuple[Subset, int]]:
+def _set_elsewhere(scheme: Scheme | None, environment: Environment) -> dict[str, str]:
+    """Who sets what the display could draw, where that is not the display."""
+    return {
+        one.name: one.set_by
+        for one in (scheme.factors if scheme else ())
+        if painted_by_display(one.name, level := environment.levels.get(one.name, ""))
+        and not painted_by_display(one.name, level, one.set_by)
+    }
+
+
+def _subsets(
+    connection: Connection, campaign_id: str, only: int | None
+) -> list[tuple[Subset, int]]:
     """The subsets that stand, by index, each with the revision that planned it."""
     table = tables.subset
     query = (
@@ -367,12 +384,12 @@ def _subsets(connection: Connection, campaign_id: str) -> list[tuple[Subset, int
         .where(table.c.campaign == campaign_id, table.c.retired.is_(None))
         .order_by(table.c.first)
     )
+    if only is not None:
+        query = query.where(table.c.id == only)
     return [
         (
-            Subset(
-                row["id"], row["first"], row["last"], Environment(row["environment"], row["levels"])
-            ),
-            row["revision"],
+            Subset(one.id, one.first, one.last, Environment(one.environment, one.levels)),
+            one.revision,
         )
-        for row in connection.execute(query).mappings()
+        for one in connection.execute(query)
     ]

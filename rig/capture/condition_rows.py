@@ -25,8 +25,11 @@ EVIDENCE = "condition_evidence"
 WITHDRAWN = "condition_withdrawn"
 PAINTED = "painted"
 OWN = frozenset({APPLIED, CONFIRMED, EVIDENCE, WITHDRAWN})
-KINDS = OWN | {PAINTED}
+WHITE = "white"
+"""The display says how the white of the screen is made: by the monitor itself, or by gains."""
+KINDS = OWN | {PAINTED, WHITE}
 """The events that change what is known of a factor."""
+_WHITE_FACTOR = "colour_temperature"
 _KELVIN = re.compile(r"(\d+)\s*k", re.IGNORECASE)
 
 
@@ -71,11 +74,17 @@ NOTHING = Fact()
 """Of a factor that nobody has set or looked at."""
 
 
-def painted_by_display(factor: str, level: str) -> bool:
-    """Whether the display agent draws this level itself: every cursor, temperatures in kelvin."""
+def painted_by_display(factor: str, level: str, set_by: str | None = None) -> bool:
+    """Whether the display agent sees to this level itself: every cursor, temperatures in kelvin.
+
+    A temperature that *set_by* (the campaign's word; None: it has none) gives to a person or a
+    device is theirs: the display leaves its pixels untinted.
+    """
     if factor == "cursor":
         return True
-    return factor == "colour_temperature" and _KELVIN.fullmatch(level.strip()) is not None
+    if factor != _WHITE_FACTOR or set_by not in {None, "display"}:
+        return False
+    return _KELVIN.fullmatch(level.strip()) is not None
 
 
 def changes(
@@ -90,6 +99,8 @@ def changes(
     """
     if event.kind == PAINTED:
         yield from _drawn(event, levels, known)
+    elif event.kind == WHITE:
+        yield from _monitor(event, levels, known)
     elif event.kind in OWN and event.source_seq is None:
         body = event.body
         for factor in body["factors"] if "factors" in body else (body["factor"],):
@@ -124,6 +135,9 @@ def _drawn(
     for factor, level in levels.items():
         if not painted_by_display(factor, level):
             continue
+        if factor == _WHITE_FACTOR and "white" in event.body:
+            yield from _white(event, event.body["white"], levels, known)
+            continue
         right, readback = _LOOKS[factor](event.body, level)
         state = Known.CONFIRMED if right else Known.DIFFERS
         before = known.get(factor, NOTHING)
@@ -133,6 +147,40 @@ def _drawn(
                 factor,
                 Fact(state, "display", None, None, readback, why, before.evidence, event.time_ns),
             )
+
+
+def _monitor(
+    event: Event, levels: Mapping[str, str], known: Mapping[str, Fact]
+) -> Iterator[tuple[str, Fact]]:
+    """The monitor itself was set; gains are only believed once they are drawn."""
+    if event.source_seq is not None and event.body.get("by") == "ddc":
+        yield from _white(event, event.body, levels, known)
+
+
+def _white(
+    event: Event, told: Any, levels: Mapping[str, str], known: Mapping[str, Fact]
+) -> Iterator[tuple[str, Fact]]:
+    """What the display agent told of the white, against the level and the gains it drew."""
+    level = levels.get(_WHITE_FACTOR, "")
+    if not isinstance(told, Mapping) or told.get("requested") != level:
+        return
+    by, confirmed = told.get("by"), told.get("confirmed")
+    if by == "elsewhere":
+        return  # a person's or a device's: the display knows nothing of it
+    gains = event.body.get("gains")
+    if by == "ddc":
+        plain = gains is None or gains == [1, 1, 1]
+        right, said = plain, f"monitor at {str(told.get('readback') or 'an unknown setting')[:100]}"
+        said += "" if plain else ", and the pixels were tinted too"
+    else:
+        right, said = _temperature(event.body, level)
+    state = Known.CONFIRMED if confirmed is True else Known.UNCONFIRMED
+    state = state if right else Known.DIFFERS
+    before = known.get(_WHITE_FACTOR, NOTHING)
+    if (before.state, before.by, before.readback) != (state, "display", said):
+        why = None if state is Known.CONFIRMED else str(told.get("text") or said)[:500]
+        fact = Fact(state, "display", None, None, said, why, before.evidence, event.time_ns)
+        yield _WHITE_FACTOR, fact
 
 
 def _cursor(body: Mapping[str, Any], level: str) -> tuple[bool, str]:
@@ -172,7 +220,9 @@ def project(connection: Connection, row: RowMapping, event: Event) -> None:
     if event.kind == PAINTED and "gains" not in event.body and "cursor" not in event.body:
         return
     levels = levels_of(connection, row["campaign"], row["subset"])
-    if event.kind == PAINTED and not any(painted_by_display(*one) for one in levels.items()):
+    if event.kind in {PAINTED, WHITE} and not any(
+        painted_by_display(*one) for one in levels.items()
+    ):
         return
     known = facts(connection, row["id"])
     for factor, fact in changes(event, levels, known):

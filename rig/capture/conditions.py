@@ -71,7 +71,7 @@ class Condition:
     def for_person(self) -> bool:
         """Whether a person's look is needed, and enough, as things stand."""
         if self.fact.state is Known.UNCONFIRMED:
-            return True
+            return self.set_by != DISPLAY
         return self.set_by == OPERATOR and self.fact.state is not Known.CONFIRMED
 
     @property
@@ -121,7 +121,9 @@ def every(connection: Connection, session: Session) -> list[Condition]:
         Condition(
             factor,
             level,
-            DISPLAY if painted_by_display(factor, level) else _person_or_device(by, factor),
+            DISPLAY
+            if painted_by_display(factor, level, by.get(factor))
+            else _person_or_device(by, factor),
             known.get(factor, NOTHING),
             before.get(factor),
         )
@@ -311,7 +313,8 @@ def conditions_at(connection: Connection, session: Session, time_ns: int) -> dic
 
 
 def _set_by(connection: Connection, campaign: str) -> dict[str, str]:
-    scheme = campaigns.find(connection, campaign).scheme
+    # No subset has the number 0: who sets what stands beside the plan, which may be long.
+    scheme = campaigns.find(connection, campaign, only=0).scheme
     return {one.name: one.set_by for one in scheme.factors} if scheme else {}
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rig.capture import campaigns, subsets
+from rig.capture import campaigns, dealing, stations, subsets
 from rig.capture.balance import balance_of
+from rig.capture.campaigns import Campaign
 from rig.store import catalogs
 
 
@@ -19,6 +20,7 @@ def describe(connection: Connection, name: str) -> dict[str, Any]:
     """
     campaign = campaigns.find(connection, name)
     states = subsets.subset_states(connection, campaign)
+    dealt = dealing.stations_of(campaign)
     return {
         "name": campaign.name,
         "id": campaign.id,
@@ -38,9 +40,21 @@ def describe(connection: Connection, name: str) -> dict[str, Any]:
                 },
                 "state": states[one.id],
                 "revision": campaign.revision_of[one.id],
+                "station": dealt.get(one.id),
             }
             for one in campaign.subsets
         ],
         "design": campaign.figures,
+        "next": _next(connection, campaign, states),
         "balance": balance_of(campaign.subsets, catalogs.labels(connection, campaign.catalog_id)),
     }
+
+
+def _next(connection: Connection, campaign: Campaign, states: dict[int, str]) -> dict[str, Any]:
+    """Station -> number of the subset that it shoots next, or None; of all stations there are."""
+    planned = campaign.scheme.stations if campaign.scheme else ()
+    found = {}
+    for name in dict.fromkeys((*planned, *stations.names(connection))):
+        following = dealing.next_for(connection, campaign, states, name)
+        found[name] = None if following is None else following.id
+    return found

@@ -22,6 +22,7 @@ RESUMES: Mapping[str, str] = MappingProxyType(
         "THERMAL": "Let the phone cool down, then resume.",
         "LINK_LOST": "Bring the phone back into the network, then resume.",
         "DISPLAY_TROUBLE": "Look at the monitor and its window, then resume.",
+        "CAMERA_BACKGROUND": "Unlock the phone, Termux in front, screen on, then resume.",
         "RETRIES": "Look at the phone and its camera, then resume.",
         "META_TOO_BIG": "Shorten the key of that x-ray in the catalog, then make a new session.",
         "LIGHT": "Bring the light back to its level, then resume.",

@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rig.errors import UserError
 from rig.settings import add_home, home_of
@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   rig campaign create nokia10k --catalog chexpert --device nokia
   rig campaign create small --catalog chexpert --device iphone --subset-size 20-40 \\
       --environments rooms.toml --seed 7
+  rig campaign create two --catalog chexpert --device nokia --stations room-1,room-2
   rig campaign replan nokia10k --environments rooms.toml    what was shot stays as it is
   rig campaign show nokia10k --json
 """
@@ -50,6 +51,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--at-least", type=int, default=0, metavar="N", help="subsets")
     again.add_argument("--environments", type=Path, metavar="FILE", help="(as before)")
     again.add_argument("--seed", type=int, help="(as before)")
+    for one, default in ((new, "one list for all"), (again, "as before")):
+        one.add_argument(
+            "--stations", metavar="N|NAMES",
+            help=f"deal the subsets to N stations, or to those named: a,b,c ({default})",
+        )  # fmt: skip
     show = sub.add_parser("show", help="subsets, states and balance")
     show.add_argument("name", metavar="NAME")
     for one, run in ((new, run_create), (again, run_replan), (show, run_show)):
@@ -69,6 +75,15 @@ def sizes(text: str) -> tuple[int, int]:
         raise UserError(f"--subset-size must look like 250-500 or 30, not {text!r}.")
     least = int(match[1])
     return least, int(match[2] or least)
+
+
+def stations(text: str | None) -> int | tuple[str, ...] | None:
+    """`2` as a number, `room-1,room-2` as names, None as it is."""
+    if text is None:
+        return None
+    if text.isdecimal() and text.isascii():
+        return int(text)
+    return tuple(part.strip() for part in text.split(","))
 
 
 def run_create(args: argparse.Namespace) -> int:
@@ -96,6 +111,7 @@ def run_create(args: argparse.Namespace) -> int:
             at_least=at_least(args),
             seed=args.seed,
             settle_ms=args.settle_ms,
+            stations=stations(args.stations) or 0,
         )
         body = {"name": made.name, "subsets": len(made.subsets)}
         projections.record(connection, Event("campaign_created", now, now, "command", body=body))
@@ -134,6 +150,7 @@ def run_replan(args: argparse.Namespace) -> int:
             size_max=size_max,
             at_least=at_least(args),
             seed=args.seed,
+            stations=stations(args.stations),
         )
         body = {"name": made.name, "revision": made.revision, "subsets": len(made.subsets)}
         projections.record(connection, Event("campaign_replanned", now, now, "command", body=body))
@@ -146,6 +163,7 @@ def run_replan(args: argparse.Namespace) -> int:
 def run_show(args: argparse.Namespace) -> int:
     """Show a campaign."""
     from rig.capture.describe import describe
+    from rig.commands.campaign_table import table
     from rig.store.database import Database
 
     with Database.open(home_of(args) / "rig.db") as database:
@@ -153,36 +171,5 @@ def run_show(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(shown))
     else:
-        _print(shown)
+        print("\n".join(table(shown)))
     return 0
-
-
-def _print(shown: dict[str, Any]) -> None:
-    print(
-        f"{shown['name']}: {shown['xrays']} x-rays of {shown['catalog']} with {shown['device']}, "
-        f"{len(shown['subsets'])} subsets, seed {shown['seed']}, revision {shown['revision']}"
-    )
-    for one in shown["subsets"]:
-        span = f"{one['first']}-{one['last']}"
-        levels = " ".join(one["environment"]["levels"].values())
-        print(
-            f"  {one['id']:4}  {span:>13}  {one['state']:12} {one['environment']['name']}  {levels}"
-        )
-    print(_designed(shown["design"]))
-    worst = max(shown["balance"]["cramers_v"].items(), key=lambda item: item[1])
-    print(f"label and environment: Cramér's V at most {worst[1]:.3f} ({worst[0]})")
-    for warning in shown["balance"]["warnings"]:
-        print(f"WARNING  {warning}")
-
-
-def _designed(figures: dict[str, Any] | None) -> str:
-    if figures is None:
-        return "design: not recorded (planned by an older version)"
-    missing, possible = len(figures["pairs_missing"]), figures["pairs_possible"]
-    met = f"{possible - missing} of {possible} pairs of levels met; " if possible else ""
-    return (
-        f"design: {figures['environments']} environments; {met}changes take "
-        f"{figures['change_minutes']:.0f} min (no order takes less than "
-        f"{figures['change_minutes_bound']:.0f}, an unordered plan "
-        f"{figures['change_minutes_unordered']:.0f})"
-    )

@@ -19,17 +19,23 @@ if TYPE_CHECKING:
 EXAMPLE = """\
   rig simulate --campaign --captures 10507 --environments 30 --stations 2 --seed 1 \\
                --loss 0.05 --camera-faults 0.02 --screen-faults 0.01 --crashes 30 \\
-               --controller-restarts 12 --aborts 4 --pauses 6
+               --controller-restarts 12 --aborts 4 --pauses 6 --pauses-now 6 --stops 6 \\
+               --reshoots 6 --device-faults 12 --light-faults 6 --lost-stations 2
 """
 EPILOG = """
 With --campaign the real planning, store and session engine take part, and one person who looks
 after all stations: changes rooms as long as the plan says, starts, resumes, re-arms. The controller
 is killed between, within and right after transactions and finds everything again; events of the
-stations wait meanwhile. In the end every index must be committed once over all sessions, every
-event be in the log once, and the tables be what the log makes of them.
+stations wait meanwhile. Devices of the rooms answer late, garbled, not at all or with an alarm, the
+light leaves its band, stations are lost; sessions end early and are taken up again, photos are shot
+once more. In the end every index must be committed once over all sessions but those that shoot
+again, of which the newest counts; every event be in the log once, and the tables be what the log
+makes of them.
 """
 _DEFAULTS = {
     "environments": 30, "stations": 2, "controller_restarts": 0, "aborts": 0, "pauses": 0,
+    "pauses_now": 0, "stops": 0, "reshoots": 0, "device_faults": 0, "light_faults": 0,
+    "lost_stations": 0,
 }  # fmt: skip
 _TEXTS = {
     "environments": "in so many environments at least, as far as sizes allow (default 30)",
@@ -37,6 +43,12 @@ _TEXTS = {
     "controller_restarts": "times that the controller is killed (default 0)",
     "aborts": "times that somebody aborts a session (default 0)",
     "pauses": "times that somebody pauses a session (default 0)",
+    "pauses_now": "times that somebody pauses one in the middle of a photo (default 0)",
+    "stops": "times that somebody ends a session early (default 0)",
+    "reshoots": "times that somebody wants photos of a session again (default 0)",
+    "device_faults": "times that a device of a room misbehaves (default 0)",
+    "light_faults": "times that the light leaves its band (default 0)",
+    "lost_stations": "times that a station goes off for long (default 0)",
 }
 
 
@@ -91,6 +103,12 @@ def run(args: argparse.Namespace, faults: Faults, replay: str) -> int:
         restarts=_of(args, "controller_restarts"),
         aborts=_of(args, "aborts"),
         pauses=_of(args, "pauses"),
+        pauses_now=_of(args, "pauses_now"),
+        stops=_of(args, "stops"),
+        reshoots=_of(args, "reshoots"),
+        device_faults=_of(args, "device_faults"),
+        light_faults=_of(args, "light_faults"),
+        lost=_of(args, "lost_stations"),
     )
     started = time.monotonic()
     with progress("captures in virtual time", quiet=args.json) as advance:
@@ -127,11 +145,17 @@ def describe(outcome: CampaignOutcome, wall: float) -> str:
     troubles = (
         f"{told['crashes']} crash(es) of agents, {told['controller_restarts']} restart(s) of the "
         f"controller, {told['pauses']} pause(s), {told['aborts']} abort(s), {told['roams']} "
-        f"change(s) of address, {told['disk_faults']} full disk(s)"
+        f"change(s) of address, {told['disk_faults']} full disk(s), {told['lost_stations']} lost "
+        f"station(s), {told['device_faults']} fault(s) of devices, {told['light_faults']} of light"
+    )
+    ended = (
+        f"{told['sessions']}, {told['stopped']} of them ended early, {told['reshoots']} to shoot "
+        f"{told['shot_again']} photo(s) again, {told['in_force']} indices by a newer one"
     )
     lines = [
         head,
         f"  photos     {photos}",
+        f"  sessions   {ended}",
         f"  events     {told['events']}, each kept once; {told['events_sent_again']} sent again",
         f"  stations   {spent}",
         f"  elapsed    {told['elapsed_hours']:.1f} h",

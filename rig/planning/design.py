@@ -99,6 +99,12 @@ def _designed(
     )  # fmt: skip
 
 
+def renamed(environments: Sequence[Environment]) -> tuple[Environment, ...]:
+    """Drawn environments in another order, numbered anew in that order."""
+    names = list(environments[0].levels) if environments else []
+    return tuple(_named(names, [tuple(one.levels.values()) for one in environments]))
+
+
 def _named(names: Sequence[str], rows: Sequence[Row]) -> list[Environment]:
     """Numbered in the order of shooting; a row that comes again keeps its name."""
     known: dict[Row, Environment] = {}

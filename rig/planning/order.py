@@ -7,6 +7,7 @@ of Held and Karp 1971, *The traveling-salesman problem and minimum spanning tree
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from ortools.constraint_solver.routing_enums_pb2 import (
 from rig.planning.factors import Factor
 
 Minutes = NDArray[np.float64]
-_UNIT = 1000
+UNIT = 1000
 """The solver counts in whole numbers: thousandths of a minute."""
 _THOROUGH = 60
 """Up to so many environments the search goes on after the first local optimum."""
@@ -87,11 +88,13 @@ def order(
     """
     minutes = costs(environments, factors)
     given = tuple(range(len(environments)))
-    found = given if len(given) < 3 else _solve(minutes, _alike(environments), seconds)
-    return Ordering(found, _length(minutes, found), path_bound(minutes), _length(minutes, given))
+    found = given if len(given) < 3 else _solve(minutes, alike(environments), seconds)
+    return Ordering(
+        found, path_minutes(minutes, found), path_bound(minutes), path_minutes(minutes, given)
+    )
 
 
-def _alike(environments: Sequence[Mapping[str, str]]) -> NDArray[np.bool_]:
+def alike(environments: Sequence[Mapping[str, str]]) -> NDArray[np.bool_]:
     """Which pairs of different places hold the same levels, shape (n, n)."""
     numbers: dict[tuple[str, ...], int] = {}
     codes = np.array(
@@ -101,7 +104,8 @@ def _alike(environments: Sequence[Mapping[str, str]]) -> NDArray[np.bool_]:
     return alike & ~np.eye(len(codes), dtype=bool)
 
 
-def _length(minutes: Minutes, path: Sequence[int]) -> float:
+def path_minutes(minutes: Minutes, path: Sequence[int]) -> float:
+    """What the changes along *path* take, out of *minutes* between all pairs."""
     if len(path) < 2:
         return 0.0
     return float(minutes[list(path[:-1]), list(path[1:])].sum())
@@ -110,7 +114,7 @@ def _length(minutes: Minutes, path: Sequence[int]) -> float:
 def _solve(minutes: Minutes, alike: NDArray[np.bool_], seconds: float) -> tuple[int, ...]:
     count = len(minutes)
     arcs = np.zeros((count + 1, count + 1), dtype=np.int64)  # the last node is nowhere: free ends
-    arcs[:count, :count] = np.rint(minutes * _UNIT)
+    arcs[:count, :count] = np.rint(minutes * UNIT)
     # Two neighbours of one environment would be one longer subset: dearer than any change.
     arcs[:count, :count][alike] = int(arcs.max()) * 2 + 1
     manager = pywrapcp.RoutingIndexManager(count + 1, 1, count)
@@ -141,22 +145,20 @@ def _parameters(count: int) -> Any:
     return parameters
 
 
-def path_bound(minutes: Minutes) -> float:
-    """Minutes that no path through all environments can stay below, from *minutes* (n, n).
+def path_bound(minutes: Minutes, paths: int = 1) -> float:
+    """Minutes that no *paths* paths through all environments can stay below, from *minutes* (n, n).
 
-    A path is a spanning tree, and stays one when every node is given a price (its inner nodes have
-    degree 2): the dearest of the minimum spanning trees under such prices bounds it. A dummy node
-    at cost 0 makes the path a tour, for which this is the 1-tree bound.
+    Paths are a spanning forest, and stay one when every node is given a price (its inner nodes have
+    degree 2): the dearest of the minimum spanning forests under such prices bounds them. A dummy
+    node at cost 0 begins and ends each path, for which this is the 1-tree bound.
     """
     count = len(minutes)
-    if count < 2:
+    if count <= paths:
         return 0.0
-    arcs = np.zeros((count + 1, count + 1))
-    arcs[:count, :count] = minutes
-    prices = np.zeros(count + 1)
+    prices = np.zeros(count)
     best, step = 0.0, float(minutes.max()) / 2
     for _ in range(_ASCENT):
-        length, degrees = _one_tree(arcs + prices[:, None] + prices[None, :])
+        length, degrees = _forest(minutes + prices[:, None] + prices[None, :], prices, paths)
         value = length - 2 * prices.sum()
         best = max(best, value)
         slack = degrees - 2
@@ -167,25 +169,33 @@ def path_bound(minutes: Minutes) -> float:
     return max(best, 0.0)
 
 
-def _one_tree(arcs: Minutes) -> tuple[float, NDArray[np.int64]]:
-    """Length and degrees of the minimum 1-tree around the last node (Prim's algorithm)."""
-    count = len(arcs) - 1
-    degrees = np.zeros(count + 1, dtype=np.int64)
+def _forest(
+    arcs: Minutes, ends: NDArray[np.float64], paths: int
+) -> tuple[float, NDArray[np.int64]]:
+    """Length and degrees of the minimum spanning forest of *paths* trees (Prim's algorithm).
+
+    With it the cheapest 2 x *paths* ends; a node may be both ends of its path where there is more
+    than one.
+    """
+    count = len(arcs)
+    degrees = np.zeros(count, dtype=np.int64)
     outside = np.ones(count, dtype=bool)
     outside[0] = False
-    near, parent = arcs[0, :count].copy(), np.zeros(count, dtype=np.int64)
-    length = 0.0
+    near, parent = arcs[0].copy(), np.zeros(count, dtype=np.int64)
+    edges: list[tuple[float, int, int]] = []
     for _ in range(count - 1):
         node = int(np.argmin(np.where(outside, near, np.inf)))
-        length += float(near[node])
-        degrees[node] += 1
-        degrees[parent[node]] += 1
+        edges.append((float(near[node]), node, int(parent[node])))
         outside[node] = False
-        closer = arcs[node, :count] < near
-        near = np.where(closer, arcs[node, :count], near)
+        closer = arcs[node] < near
+        near = np.where(closer, arcs[node], near)
         parent[closer] = node
-    two = np.argsort(arcs[count, :count], kind="stable")[:2]
-    length += float(arcs[count, two].sum())
-    degrees[two] += 1
-    degrees[count] += 2
-    return length, degrees
+    if paths > 1:
+        edges = sorted(edges)[: count - paths]
+    for _, node, before in edges:
+        degrees[node] += 1
+        degrees[before] += 1
+    cheapest = np.argsort(ends, kind="stable")
+    chosen = np.repeat(cheapest, 2 if paths > 1 else 1)[: 2 * paths]
+    np.add.at(degrees, chosen, 1)
+    return math.fsum(length for length, _, _ in edges) + float(ends[chosen].sum()), degrees

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, Self
 
@@ -65,6 +66,8 @@ class SubsetPlan:
         environment: name and levels.
         items: one per index, first..last in order.
         settle_ms: wait between paint and photo, milliseconds, 0 to 60,000.
+        set_by: factors that the display could draw and must not, because a person (`operator`) or
+            the named device sets them: factor -> who. The display draws all others that it can.
     """
 
     session: str
@@ -77,13 +80,15 @@ class SubsetPlan:
     environment: Environment
     items: tuple[PlanItem, ...]
     settle_ms: int = 150
+    set_by: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def manifest_sha256(self) -> str:
         """Hex digest of which x-ray stands at which index of which subset in which environment.
 
         SHA-256 over canonical JSON (keys sorted, no spaces, ASCII) of campaign_id, subset, first,
-        last, environment name and levels, and [index, key, sha256] of every item.
+        last, environment name and levels, and [index, key, sha256] of every item. Who sets a level
+        is not part of it: the photos are meant to be the same.
         """
         manifest = {
             "campaign_id": self.campaign_id,
@@ -102,7 +107,11 @@ def _environment(environment: Environment) -> dict[str, Any]:
 
 
 def to_json(plan: SubsetPlan) -> dict[str, Any]:
-    """The plan as JSON values, format `xcap-plan/1`."""
+    """The plan as JSON values, format `xcap-plan/1`; `set_by` only if it says something.
+
+    An agent that does not know `set_by` refuses it: it would tint a monitor that others set.
+    """
+    elsewhere = {"set_by": dict(plan.set_by)} if plan.set_by else {}
     return {
         "format": FORMAT,
         "session": plan.session,
@@ -116,7 +125,7 @@ def to_json(plan: SubsetPlan) -> dict[str, Any]:
         "settle_ms": plan.settle_ms,
         "manifest_sha256": plan.manifest_sha256,
         "items": [asdict(item) for item in plan.items],
-    }
+    } | elsewhere
 
 
 def from_json(obj: object) -> SubsetPlan:
@@ -146,6 +155,7 @@ def from_json(obj: object) -> SubsetPlan:
         environment=environment,
         items=tuple(PlanItem(**item.model_dump()) for item in edge.items),
         settle_ms=edge.settle_ms,
+        set_by=edge.set_by,
     )
     if plan.manifest_sha256 != edge.manifest_sha256:
         raise PlanError(
@@ -205,6 +215,7 @@ class _Plan(_Strict):
     environment: _EnvironmentEdge
     settle_ms: Annotated[int, Field(ge=0, le=60_000)]
     manifest_sha256: _Hex64
+    set_by: dict[_Text, _Text] = {}
     items: Annotated[list[_Item], Field(min_length=1, max_length=MAX_ITEMS)]
 
     @model_validator(mode="after")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rig.planning.constraints import Constraint
 from rig.planning.cover import pairwise_rows
-from rig.planning.design import Design, arrange, design
+from rig.planning.deal import Dealing, deal
+from rig.planning.design import Design, arrange, design, renamed
 from rig.planning.factors import (
     Factor,
     factors_of,
@@ -23,11 +24,23 @@ from rig.planning.model import Environment, Subset
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """Factors with their levels and constraints; *listed*: the only environments, if any are."""
+    """What a campaign may be shot in, and where.
+
+    Attributes:
+        factors: with their levels.
+        constraints: that every environment keeps.
+        listed: the only environments, if any are.
+        stations: that the subsets are dealt to; none: one list for all.
+    """
 
     factors: tuple[Factor, ...]
     constraints: tuple[Constraint, ...] = ()
     listed: tuple[Environment, ...] = ()
+    stations: tuple[str, ...] = ()
+
+    def on(self, stations: Sequence[str]) -> Scheme:
+        """The same with other stations."""
+        return replace(self, stations=tuple(stations))
 
     def environments_wanted(self, seed: int) -> int:
         """As many as meet every pair of levels, or as are listed."""
@@ -52,6 +65,7 @@ class Scheme:
                 for c in self.constraints
             ],
             "listed": [{"name": e.name, "levels": dict(e.levels)} for e in self.listed],
+            "stations": list(self.stations),
         }  # fmt: skip
 
 
@@ -72,6 +86,7 @@ def scheme_from_json(kept: Mapping[str, Any]) -> Scheme:
             for c in kept["constraints"]
         ),
         tuple(Environment(e["name"], e["levels"]) for e in kept["listed"]),
+        tuple(kept.get("stations", ())),
     )
 
 
@@ -92,10 +107,11 @@ def listed_scheme(environments: Sequence[Environment]) -> Scheme:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Subsets in the order of shooting, and how good their environments are."""
+    """Subsets in the order of shooting, station by station, and how good their environments are."""
 
     subsets: tuple[Subset, ...]
     design: Design
+    dealing: Dealing | None = None
 
     def figures(self) -> dict[str, Any]:
         """The design in numbers, to keep and to show."""
@@ -108,6 +124,27 @@ class Plan:
             "change_minutes_bound": made.bound,
             "change_minutes_gap": round(made.gap, 4),
             "change_minutes_unordered": made.unordered,
+            **self._dealt(),
+        }
+
+    def _dealt(self) -> dict[str, Any]:
+        if self.dealing is None:
+            return {}
+        dealing, at, stations = self.dealing, 0, []
+        for name, positions in dealing.lists.items():
+            mine = self.subsets[at : at + len(positions)]
+            at += len(positions)
+            stations.append({
+                "name": name,
+                "subsets": [one.id for one in mine],
+                "xrays": sum(one.size for one in mine),
+                "change_minutes": dealing.minutes[name],
+            })  # fmt: skip
+        return {
+            "stations": stations,
+            "dealt_minutes": round(dealing.total, 6),
+            "dealt_minutes_bound": dealing.bound,
+            "dealt_minutes_in_turn": dealing.in_turn,
         }
 
 
@@ -121,7 +158,7 @@ def make_plan(
     at_least: int = 0,
     first_id: int = 1,
 ) -> Plan:
-    """Plan *spans* of the index.
+    """Plan *spans* of the index; with stations in *scheme*, each has a run of subsets of its own.
 
     Args:
         spans: what is to be shot; disjoint, in order.
@@ -141,4 +178,13 @@ def make_plan(
         made = arrange(scheme.listed, scheme.factors, scheme.constraints, len(pieces))
     else:
         made = design(scheme.factors, scheme.constraints, len(pieces), seed)
-    return Plan(lay_out(pieces, made.environments, first_id=first_id), made)
+    if not scheme.stations:
+        return Plan(lay_out(pieces, made.environments, first_id=first_id), made)
+    dealing = deal(made.environments, scheme.factors, scheme.constraints, scheme.stations)
+    dealt = [made.environments[at] for each in dealing.lists.values() for at in each]
+    environments = tuple(dealt) if scheme.listed else renamed(dealt)
+    return Plan(
+        lay_out(pieces, environments, first_id=first_id),
+        replace(made, environments=environments),
+        dealing,
+    )

@@ -288,9 +288,10 @@ class DisplayCore(DisplayOperator):
             self._pause(code, f"the phone asks for a pause: {why}")
         elif self._tries >= self._timers.max_attempts:
             why = f"index {e.index} failed {self._tries} times in a row, last: {why}"
-            self._pause(Code.RETRIES, why)
+            self._pause(_given_up(code), why)
         elif self._failures >= self._timers.max_failures:
-            self._pause(Code.RETRIES, f"{self._failures} exposures failed in a row, last: {why}")
+            why = f"{self._failures} exposures failed in a row, last: {why}"
+            self._pause(_given_up(code), why)
         self._proceed(now)
 
     # -- the end -----------------------------------------------------------------------------------
@@ -332,3 +333,8 @@ class DisplayCore(DisplayOperator):
         if self._exposure is None:
             raise LocalProtocolError(f"no exposure is under way in phase {self.phase.value}")
         return self._exposure
+
+
+def _given_up(code: int) -> Code:
+    """Why no further try is made: a camera closed to the background needs a person at the phone."""
+    return Code.CAMERA_BACKGROUND if code == Code.CAMERA_BACKGROUND else Code.RETRIES

@@ -135,7 +135,10 @@ class LegacyPhoneCore(Endpoint):
         self._apply(mended)
         records += mended
         if missing and self.ledger.latch is None:
-            why = f"{len(missing)} stored photos are not there any more, the first is {missing[0]}"
+            why = (
+                f"{len(missing)} stored photo(s) are gone from the phone, first {missing[0]}; put "
+                "them back into its photo folder"
+            )
             lost = self._abort_record(Code.STORE_LOST, why, None, None)
             self._apply([lost])
             records.append(lost)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import random
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rig.capture.campaigns import Campaign
-from rig.capture.states import Request
+from rig.capture.states import Request, State
 from rig.simulation.campaign_books import CampaignBooks, audit_campaign
 from rig.simulation.campaign_controller import DEATHS, Controller, KilledError
 from rig.simulation.campaign_person import Person
@@ -31,10 +32,15 @@ _PATIENCE = 6 * 3600.0
 """Virtual seconds without a photo after which the campaign is given up."""
 _PUMP = 5.0
 """Seconds between two looks at what the stations have to send."""
+_WATCH = 6
+"""Every so many of these looks the light of a station that shoots is read."""
+_LOST = (600.0, 3000.0)
+"""Seconds for which the machine of a station that is lost is off."""
 _TELL_EVERY = 25
 _AFTER = 10.0
 _AGAIN = 7.0
 _SIZES = (250, 500)
+_MISHAPS = frozenset({"device", "light", "lost"})
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,10 @@ class CampaignNight:
         faults: of networks, cameras and screens.
         crashes, roams, disk_faults: how many in all, at random times on random stations.
         restarts: how often the controller is killed.
-        aborts, pauses: how often somebody asks for one.
+        aborts, pauses, pauses_now, stops: how often somebody asks for one.
+        reshoots: how often somebody wants photos of a session once more.
+        device_faults: how often a device of a room misbehaves. *light_faults*: the light leaves its
+            band. *lost*: a station goes off for long.
     """
 
     captures: int
@@ -61,6 +70,12 @@ class CampaignNight:
     restarts: int = 0
     aborts: int = 0
     pauses: int = 0
+    pauses_now: int = 0
+    stops: int = 0
+    reshoots: int = 0
+    device_faults: int = 0
+    light_faults: int = 0
+    lost: int = 0
 
     def sizes(self) -> tuple[int, int]:
         """Smallest and largest subset: 250 to 500, or less when that gives too few."""
@@ -93,6 +108,7 @@ class World(VirtualClock):
         self.decided = 0
         self.last_progress = 0.0
         self.problems: list[str] = []
+        self.counts: Counter[str] = Counter()
         self.controller = Controller(home, self, rng)
         names = [f"room-{number + 1}" for number in range(night.stations)]
         self.campaign: Campaign = self.controller.plan(
@@ -164,10 +180,12 @@ class World(VirtualClock):
         for station in self.stations:
             station.mode("done", self.now)
 
-    def _pump(self, station: Station) -> None:
+    def _pump(self, station: Station, turn: int = 0) -> None:
         station.look(self.now)
         self.controller.hear(station)
-        self.schedule(_PUMP, lambda: self._pump(station))
+        if turn == 0:
+            self.controller.watch(station)
+        self.schedule(_PUMP, lambda: self._pump(station, (turn + 1) % _WATCH))
 
     def _photo(self) -> None:
         """One more x-ray is decided: misfortunes that are due after so many."""
@@ -178,18 +196,52 @@ class World(VirtualClock):
             self.schedule(self._rng.uniform(0.0, 2 * _PUMP), lambda k=kind: self._strike(k))  # type: ignore[misc]
 
     def _strike(self, kind: str) -> None:
-        """Kill the controller, or ask a station that shoots for a pause or an abort."""
+        """Kill the controller, let something go wrong at a station, or ask it for something."""
         if kind in DEATHS:
             self.controller.doom(kind)
             return
+        if kind == "reshoot":
+            self.person.shoot_again()
+            return
         running = [one for one in self.stations if one.shooting]
         done = False
-        if self.controller.up and running:
-            session = self._rng.choice(running).session
-            with suppress(KilledError):
-                done = self.controller.ask(str(session), Request(kind))
+        if running:
+            station = self._rng.choice(running)
+            done = self._befall(station, kind) if kind in _MISHAPS else self._request(station, kind)
         if not done:
             self.schedule(_AGAIN, lambda: self._strike(kind))
+
+    def _request(self, station: Station, kind: str) -> bool:
+        done = False
+        if self.controller.up:
+            with suppress(KilledError):
+                done = self.controller.ask(str(station.session), Request(kind))
+        self.counts[kind] += done
+        return done
+
+    def _befall(self, station: Station, kind: str) -> bool:
+        self.counts[kind] += 1
+        if kind == "device":
+            station.room.spoil(self._rng)
+        elif kind == "light":
+            station.room.shade()
+        elif station.rig is not None:
+            seconds = self._rng.uniform(*_LOST)
+            station.rig.lose(seconds)
+            told = self.controller.counts["restarts"]
+            self.schedule(seconds - 1.0, lambda: self._missed(station, seconds, told))
+        return True
+
+    def _missed(self, station: Station, seconds: float, restarts: int) -> None:
+        """The controller must show for how long it has heard nothing, unless it was away too."""
+        if not self.controller.up or self.controller.counts["restarts"] != restarts:
+            return
+        shown = self.controller.hub.view(station.name)
+        age = (shown["heard_age_ms"] or 0) / 1000
+        if shown["connected"] or abs(age - seconds) > 2 * _PUMP:
+            self.problems.append(
+                f"Station {station.name} was lost for {seconds:.0f} s and is shown as {shown}."
+            )
 
 
 class GivenUpError(Exception):
@@ -199,7 +251,17 @@ class GivenUpError(Exception):
 def _misfortunes(night: CampaignNight, rng: random.Random) -> list[tuple[int, str]]:
     """(photos decided before it, what) of what concerns the whole campaign, the last one first."""
     kinds = [DEATHS[number % len(DEATHS)] for number in range(night.restarts)]
-    kinds += [Request.ABORT.value] * night.aborts + [Request.PAUSE.value] * night.pauses
+    for count, kind in (
+        (night.aborts, Request.ABORT.value),
+        (night.pauses, Request.PAUSE.value),
+        (night.pauses_now, Request.PAUSE_NOW.value),
+        (night.stops, Request.STOP.value),
+        (night.reshoots, "reshoot"),
+        (night.device_faults, "device"),
+        (night.light_faults, "light"),
+        (night.lost, "lost"),
+    ):
+        kinds += [kind] * count
     latest = max(1, night.captures * 9 // 10)  # none comes too late to matter
     return sorted(((rng.randrange(latest), kind) for kind in kinds), reverse=True)
 
@@ -243,9 +305,19 @@ class CampaignOutcome:
             "events": books.events,
             "events_sent_again": world.controller.counts["again"],
             "retakes": sum(one.retakes for one in books.sessions),
+            "stopped": sum(one.state is State.STOPPED for one in books.sessions),
+            "reshoots": sum(one.reshoots is not None for one in books.sessions),
+            "shot_again": len(world.person.again),
+            "in_force": books.in_force,
+            "unconfirmed": books.unconfirmed,
             "pauses": sum(rig.counts["pauses"] for rig in rigs),
+            "pauses_now": world.counts["pause_now"],
             "aborts": sum(len(rig.aborts) for rig in rigs),
-            "crashes": sum(rig.audit.crashes for rig in rigs),
+            "crashes": sum(rig.audit.crashes for rig in rigs) - world.counts["lost"],
+            "lost_stations": world.counts["lost"],
+            "device_faults": world.counts["device"],
+            "light_faults": world.counts["light"],
+            "care": dict(sorted(world.controller.care.counts.items())),
             "roams": sum(rig.counts["roams"] for rig in rigs),
             "disk_faults": sum(rig.counts["disk_faults"] for rig in rigs),
             "refused": world.controller.counts["refused"],
@@ -281,7 +353,9 @@ def simulate_campaign(night: CampaignNight, progress: Progress | None = None) ->
         try:
             while not controller.up:
                 world.advance()
-            books = audit_campaign(controller.database(), night.captures, world.stations)
+            books = audit_campaign(
+                controller.database(), night.captures, world.stations, world.person.again
+            )
         finally:
             controller.close()
     return CampaignOutcome(night, world, books)

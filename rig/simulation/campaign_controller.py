@@ -10,21 +10,25 @@ import json
 import random
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from rig.capture import campaigns, sessions, stations
+from rig.capture import campaigns, dealing, reshoot, sessions, stations, subsets
 from rig.capture.campaigns import Campaign
 from rig.capture.messages import parse_event
 from rig.capture.sessions import Session
 from rig.capture.states import RECOVERED, Request, State
+from rig.capture.stations import Hub
+from rig.planning.model import Subset
 from rig.planning.plan import SubsetPlan
 from rig.protocol.display import OperatorCommand
+from rig.simulation.campaign_care import Care
 from rig.simulation.campaign_catalog import synthetic_xrays
-from rig.simulation.campaign_conditions import confirm
 from rig.simulation.campaign_outbox import Outbox
+from rig.simulation.campaign_room import environments_file
 from rig.simulation.campaign_station import RefusedError, Station, virtual_ns
 from rig.simulation.clock import VirtualClock
 from rig.store import catalogs
@@ -42,6 +46,8 @@ _FILES = ("rig.db", "rig.db-wal")
 NAME = "night"
 _COMMANDS: dict[Request, OperatorCommand] = {
     Request.PAUSE: "pause",
+    Request.PAUSE_NOW: "pause_now",
+    Request.STOP: "stop",
     Request.RESUME: "resume",
     Request.ABORT: "abort",
     Request.REARM: "rearm",
@@ -58,6 +64,8 @@ class Controller:
     Attributes:
         problems: sentences about what it did wrong.
         counts: restarts, requests that were refused, events that came twice.
+        care: of the rooms.
+        hub: which stations are there, and for how long the others are not.
     """
 
     def __init__(self, home: Path, clock: VirtualClock, rng: random.Random) -> None:
@@ -69,7 +77,8 @@ class Controller:
         self._rng = rng
         self._life = 0
         self._deaths: list[str] = []
-        self._connected: set[str] = set()
+        self.care = Care(self)
+        self.hub = Hub(lambda: clock.now)
         self._database: Database | None = None
         self._open()
 
@@ -110,7 +119,7 @@ class Controller:
         self, captures: int, environments: int, sizes: tuple[int, int], seed: int, names: list[str]
     ) -> Campaign:
         """Import a catalog, plan a campaign over it, register the stations."""
-        now = self.now_ns
+        now, factors = self.now_ns, environments_file(self._home)
         kept = Catalog("c" * 16, NAME, "/simulated.csv", "/", "patient", seed, captures, [], now)
 
         def write(connection: Connection) -> Campaign:
@@ -128,6 +137,8 @@ class Controller:
                 size_max=sizes[1],
                 at_least=environments,
                 seed=seed,
+                environments_file=factors,
+                stations=names,
             )
 
         return self.database().write_now(write)
@@ -147,10 +158,38 @@ class Controller:
             )
         )
 
-    def confirm(self, session: Session) -> None:
-        """The person who has set the room says so; nothing may keep the session waiting then."""
-        left = self.database().write_now(lambda c: confirm(c, session, "the operator", self.now_ns))
-        self.problems += [f"Session {session.id} cannot begin: {why}" for why in left]
+    def next_for(self, station: str, taken: Collection[int]) -> Subset | None:
+        """What *station* shoots next, but none of *taken*."""
+
+        def read(connection: Connection) -> Subset | None:
+            campaign = campaigns.find(connection, NAME)
+            states = subsets.subset_states(connection, campaign)
+            left = {id_: "taken" if id_ in taken else state for id_, state in states.items()}
+            return dealing.next_for(connection, campaign, left, station)
+
+        return self.database().query(read)
+
+    def reshoot(self, session: str, indices: Sequence[int], last: int) -> list[Session]:
+        """Sessions that shoot *indices*, or the *last* captures, of *session* again."""
+        return self.database().write_now(
+            lambda c: reshoot.create(
+                c,
+                session,
+                new_id=lambda: f"s{self._rng.getrandbits(64):016x}",
+                now_ns=self.now_ns,
+                indices=indices,
+                last=last,
+            )
+        )
+
+    def watch(self, station: Station) -> None:
+        """Look at the light of a station that shoots; pause it when that has left its band."""
+        if not self.up or station.session is None or not station.shooting:
+            return
+        level = station.levels.get("room_light")
+        if self.care.watch(station.name, level, station.session):
+            with suppress(RefusedError):
+                station.operator("pause")
 
     def ask(self, name: str, wanted: Request, abort_id: str | None = None) -> bool:
         """Note what a person wants and tell the station; false when either refuses, which is noted.
@@ -208,11 +247,14 @@ class Controller:
     def hear(self, station: Station) -> None:
         """Take what *station* has to tell, a batch at a time, if both are there."""
         if not self.up or station.rig is None or station.rig.display is None:
-            self._connected.discard(station.name)
+            if self.up and (link := self.hub.get(station.name)) is not None:
+                self.hub.leave(link)
             return
         try:
-            if station.name not in self._connected:
+            if (link := self.hub.get(station.name)) is None:
                 self._greet(station)
+            else:
+                self.hub.heard(link)
             for box in list(station.outboxes.values()):
                 while messages := box.unsent(TOGETHER):
                     self._keep(station, box, messages)
@@ -221,7 +263,7 @@ class Controller:
 
     def _greet(self, station: Station) -> None:
         """A station is back: aborts that it missed are told again, events begin anew."""
-        self._connected.add(station.name)
+        self.hub.join(station.name)
         box = station.outboxes.get(station.session or "")
         if box is not None:
             # Acknowledgements may have been lost with the connection: some events come again.
@@ -293,7 +335,7 @@ class Controller:
         self._database = None
         old.close()
         shutil.rmtree(folder)
-        self._connected.clear()
+        self.hub = Hub(lambda: self._clock.now)
         self._clock.schedule(self._away(), self._open)
 
     def _away(self) -> float:

@@ -17,7 +17,7 @@ from rig.protocol.journal import Record
 Message = dict[str, Any]
 Said = tuple[str, int | None, int | None, dict[str, Any]]
 """Kind, index, attempt, body."""
-_DURABLE = frozenset({"committed", "aborted", "completed", "rearmed"})
+_DURABLE = frozenset({"committed", "aborted", "completed", "stopped", "rearmed"})
 
 
 def describe(event: act.Event, sources: dict[int, str]) -> Said | None:
@@ -55,7 +55,10 @@ def _halted(event: act.Event) -> Said | None:
     if isinstance(event, act.Rearmed):
         return "rearmed", None, None, {"abort_id": event.abort_id.hex()}
     if isinstance(event, act.Completed):
-        return "completed", None, None, {"count": event.count, "chain": event.chain.hex()}
+        kind = "stopped" if event.stopped else "completed"
+        return kind, None, None, {"count": event.count, "chain": event.chain.hex()}
+    if isinstance(event, act.Stopping):
+        return "stopping", None, None, {}
     return None
 
 
@@ -129,6 +132,6 @@ def _once(
 ) -> tuple[str, object] | None:
     if kind == "committed":
         return kind, (index, attempt)
-    if kind in {"aborted", "completed"}:
+    if kind in {"aborted", "completed", "stopped"}:
         return kind, body.get("abort_id")
     return None

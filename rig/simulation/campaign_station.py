@@ -7,16 +7,21 @@ is the outbox of each session and what a controller may command.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from rig.planning.metadata import photo_metadata
 from rig.planning.plan import SubsetPlan
 from rig.protocol import actions as act
 from rig.protocol.display import OperatorCommand, Phase, Subset
+from rig.protocol.display_ledger import DisplayLedger
+from rig.protocol.journal import parse_journal
+from rig.protocol.phone import PhoneCore
 from rig.simulation.books import Books, audit
 from rig.simulation.campaign_outbox import Outbox, describe
+from rig.simulation.campaign_room import StationRoom
 from rig.simulation.night import Night, NightRig
 from rig.simulation.operator import Operator
+from rig.simulation.watch import Watch
 
 _EPOCH_NS = 1_700_000_000 * 10**9
 
@@ -66,15 +71,48 @@ class _Bell(Operator):
         self.rung = True
 
 
+class _Watch(Watch):
+    """As `Watch`, of a subset that a person may end early. *stopping*: somebody did."""
+
+    stopping = False
+
+    def load(self, subset: Subset) -> None:
+        super().load(subset)
+        self.stopping = False
+
+    def completed(self, event: act.Completed, phone: PhoneCore | None) -> None:
+        """A stopped subset is over with what was decided; both sides must say the same."""
+        if not self.stopping or event.count == self._subset.count:
+            super().completed(event, phone)
+            return
+        run = self._run(phone)
+        if event.count != self.decided:
+            self._wrong("S3", f"stopped with {event.count} photos of {self.decided} decided")
+        if run is not None and (run.committed, run.chain) != (event.count, event.chain):
+            self._wrong("S3", "stopped with different books")
+
+
 class StationRig(NightRig):
     """The virtual rig of one station, with its outbox."""
 
     def __init__(
-        self, night: Night, subset: Subset, outbox: Outbox, on_photo: Callable[[], None]
+        self,
+        night: Night,
+        subset: Subset,
+        outbox: Outbox,
+        on_photo: Callable[[], None],
+        look: dict[str, object],
     ) -> None:
         super().__init__(night, subset)
         self.operator = self.bell = _Bell(self, self._plan_rng)
+        self.watch = self.watched = _Watch(self.folder)
+        self.watch.load(subset)
         self.outbox = outbox
+        self.look = look
+        """What the display draws beside the x-ray; told with the first x-ray of each life."""
+        self.away_until = 0.0
+        """The display's machine is off, whoever wants it back."""
+        self._look_told = False
         self.halted = False
         """Paused, aborted or out of order: it waits for a person."""
         self._on_photo = on_photo
@@ -85,9 +123,22 @@ class StationRig(NightRig):
             self.outbox.crash(power=power)
         super().crash(who, torn=torn, power=power)
 
+    def lose(self, seconds: float) -> None:
+        """The display's machine goes off for so long."""
+        self.away_until = self.now + seconds
+        if self.display is not None:
+            self.crash("display", torn=True, power=True)
+        self.schedule(seconds + 1.0, lambda: self.restart("display"))
+
+    def restart(self, who: str) -> None:
+        """As `NightRig.restart`, once its machine is there."""
+        if who == "phone" or self.now >= self.away_until:
+            super().restart(who)
+
     def _booted(self, who: str) -> None:
         super()._booted(who)
         if who == "display":
+            self._look_told = False
             self.outbox.reconcile(self.display_disk.read())
             # A pause lives in memory only: this life goes on unless an abort is latched.
             self.halted = self.display is not None and self.display.ledger.latch is not None
@@ -98,7 +149,9 @@ class StationRig(NightRig):
 
     def _paint(self, life: int, o: act.Paint) -> None:
         if self._life["display"] == life and self.display is not None:
-            self.outbox.tell(("painted", o.index, self.display.attempt, {}))
+            look = {} if self._look_told else self.look
+            self._look_told = True
+            self.outbox.tell(("painted", o.index, self.display.attempt, dict(look)))
         super()._paint(life, o)
 
     def _heard(self, who: str, event: act.Event) -> None:
@@ -123,6 +176,7 @@ class Station:
 
     Attributes:
         name: as the controller knows it.
+        room: its devices.
         rig: None before the first session.
         session: the session that it works at or has worked at last.
         levels: how its room is set.
@@ -132,6 +186,7 @@ class Station:
 
     def __init__(self, name: str, night: Night, on_photo: Callable[[], None]) -> None:
         self.name = name
+        self.room = StationRoom(self._clock_ns)
         self.rig: StationRig | None = None
         self.session: str | None = None
         self.levels: dict[str, str] = {}
@@ -168,7 +223,8 @@ class Station:
         """Notice that shooting has stopped or goes on."""
         rig = self.rig
         if rig is not None and self._mode in {"shooting", "waiting"}:
-            mode = "waiting" if rig.halted or rig.completed() else "shooting"
+            idle = rig.halted or rig.completed() or not self.present
+            mode = "waiting" if idle else "shooting"
             if mode != self._mode:
                 self.mode(mode, now)
 
@@ -185,14 +241,15 @@ class Station:
         if self.rig is not None and not self.rig.completed():
             raise RefusedError(f"session {self.session} is not finished")
         subset, outbox = subset_of(plan), self._new_outbox(plan)
+        look = drawn(plan.environment.levels)
         if self.rig is None:
-            self.rig = StationRig(self._night, subset, outbox, self._on_photo)
+            self.rig = StationRig(self._night, subset, outbox, self._on_photo, look)
             self.rig.now = self.rig.last_progress = now
             self.rig.misfortunes()
             self.rig.boot()
         else:
             self._journals.append(bytes(self.rig.display_disk))
-            self.rig.outbox = outbox
+            self.rig.outbox, self.rig.look = outbox, look
             self.rig.last_progress = now
             self.rig.watch.load(subset)
             self.rig.load(subset)
@@ -216,6 +273,7 @@ class Station:
             return
         raw = bytes.fromhex(abort_id) if abort_id else None
         try:
+            rig.watched.stopping |= command == "stop"
             rig.tell("display", lambda now: display.operator(command, now, raw))
         except act.WrongCommand as error:
             raise RefusedError(str(error)) from error
@@ -223,7 +281,8 @@ class Station:
     # -- what a person does beside it --------------------------------------------------------------
 
     def mend(self) -> None:
-        """Make room on disks, restart what has stopped or hangs."""
+        """Make room on disks, restart what has stopped or hangs, mend the room's devices."""
+        self.room.mend()
         rig = self.rig
         if rig is None:
             return
@@ -248,7 +307,24 @@ class Station:
         if rig is None:
             return Books()
         journals = [*self._journals, bytes(rig.display_disk)]
-        return audit(zip(self._subsets, journals, strict=True), bytes(rig.phone_disk), rig.folder)
+        phone = bytes(rig.phone_disk)
+        whole: list[tuple[Subset, bytes]] = []
+        stopped: list[tuple[Subset, bytes]] = []
+        unshot = 0
+        for subset, journal in zip(self._subsets, journals, strict=True):
+            ledger = DisplayLedger(subset, parse_journal(journal)[0])
+            short = subset.count - len(ledger.done) if ledger.stopped else 0
+            (stopped if short else whole).append((subset, journal))
+            unshot += short
+        books = audit(whole, phone, rig.folder)
+        if stopped:
+            rest = audit(stopped, phone, rig.folder)
+            # A session that was stopped has skipped what it has not shot, and nothing else.
+            told = [one for one in rest.problems if one != f"{unshot} x-ray(s) skipped."]
+            books.problems += told
+            if rest.skipped != unshot:
+                books.problems.append(f"{rest.skipped} x-rays are missing, {unshot} were left.")
+        return books
 
     def files(self) -> dict[str, str]:
         """Name -> SHA-256 of every photo that the phone holds."""
@@ -263,6 +339,16 @@ class Station:
 
     def _clock_ns(self) -> int:
         return virtual_ns(self.rig.now if self.rig is not None else 0.0)
+
+
+_GAINS = {"6500K": (1.0, 1.0, 1.0), "5000K": (1.0, 0.9, 0.8), "9300K": (0.85, 0.93, 1.0)}
+
+
+def drawn(levels: Mapping[str, str]) -> dict[str, object]:
+    """What a display tells of its look with a painted x-ray, as far as *levels* ask for one."""
+    hidden = levels.get("cursor", "hidden") == "hidden"
+    gains = _GAINS.get(levels.get("colour_temperature", "6500K"), (1.0, 1.0, 1.0))
+    return {"cursor": None if hidden else [10, 10], "gains": list(gains)}
 
 
 def all_outboxes(stations: Iterable[Station]) -> dict[str, Outbox]:

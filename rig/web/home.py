@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rig.capture import campaigns, sessions, stations, subsets
+from rig.capture import campaigns, dealing, sessions, stations, subsets
 from rig.capture.campaigns import Campaign
 from rig.capture.sessions import Session
 from rig.capture.states import ENDED, State
@@ -107,9 +107,14 @@ def _progress(connection: Connection, campaign: Campaign, every: list[Session]) 
         if session.campaign == campaign.id and session.reshoots is None:
             of[session.subset].append(session)
     kept = {one.id: _kept(of[one.id], one) for one in campaign.subsets}
+    dealt = dealing.stations_of(campaign)
     rows: list[dict[str, Any]] = [
-        {"subset": one, "state": states[one.id], "kept": kept[one.id]} for one in campaign.subsets
-    ]
+        {
+            "subset": one, "state": states[one.id], "kept": kept[one.id],
+            "station": dealt.get(one.id),
+        }
+        for one in campaign.subsets
+    ]  # fmt: skip
     return {
         "campaign": campaign,
         "rows": rows,

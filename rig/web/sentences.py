@@ -83,6 +83,7 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "connected": lambda e: f"Phone connected, camera {e.body.get('camera', 'unknown')}",
     "armed": lambda e: f"Armed for {e.body.get('first')} to {e.body.get('last')}",
     "painted": lambda e: f"Showing {_at(e)}",
+    "white": lambda e: str(e.body.get("text") or "The screen's white was seen to"),
     "guarantees": lambda e: "Legacy mode, weaker: " + " ".join(map(str, e.body.get("weaker", ()))),
     "answered": _answered,
     "claimed": lambda _: "The phone's app claims to be done: audit the export before you use it",

@@ -29,6 +29,9 @@ def test_planning_is_measured_and_its_order_compared(
         assert 0 < minutes["bound"] <= minutes["planned"] + 1e-6
         assert minutes["planned"] < minutes["random_min"] <= minutes["random_median"]
         assert minutes["random_median"] <= minutes["random_max"]
+        assert minutes["dealt_bound"] <= minutes["dealt"] + 1e-6
+        assert minutes["dealt"] < minutes["dealt_in_turn"]
+        assert minutes["dealt"] < minutes["dealt_random"]
         assert minutes["of_random"] == pytest.approx(minutes["planned"] / minutes["random_median"])
     shown = table(result)
     assert "3,000" in shown
@@ -47,6 +50,10 @@ def test_the_minutes_are_those_that_the_campaign_itself_tells(tmp_path: Path) ->
     kept = Catalog("c" * 16, "bench", "/b.csv", "/b", "patient", 0, 3000, [], 1)
     with Database.open(tmp_path / "rig.db") as database:
         database.write_now(lambda c: catalogs.save(c, kept, synthetic_xrays(3000, 1)))
-        made = database.write_now(lambda c: _create(c, "run-0"))
+        made = database.write_now(lambda c: _create(c, "run-0", ()))
+        dealt = database.write_now(lambda c: _create(c, "run-1"))
     assert made.figures is not None
-    assert _minutes(made)["planned"] == pytest.approx(made.figures["change_minutes"])
+    assert dealt.figures is not None
+    minutes = _minutes(made, dealt)
+    assert minutes["planned"] == pytest.approx(made.figures["change_minutes"])
+    assert minutes["dealt"] == pytest.approx(dealt.figures["dealt_minutes"])

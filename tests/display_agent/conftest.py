@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,25 @@ from rig.planning.model import Environment
 from rig.planning.plan import PlanItem, SubsetPlan
 
 MakeItem = Callable[..., PlanItem]
+
+
+@pytest.fixture
+def plug_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[Any]]:
+    """Plug in so many monitors that speak DDC/CI; see `ddc_wire.Panel`."""
+    path = Path(__file__).with_name("ddc_wire.py")
+    spec = importlib.util.spec_from_file_location("ddc_wire", path)
+    assert spec is not None
+    assert spec.loader is not None
+    wire = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(wire)
+
+    def plug(count: int) -> list[Any]:
+        panels = [wire.Panel() for _ in range(count)]
+        monitors = [wire.monitor_of(panel) for panel in panels]
+        monkeypatch.setattr("monitorcontrol.get_monitors", lambda: monitors)
+        return panels
+
+    return plug
 
 
 def _png(index: int) -> bytes:

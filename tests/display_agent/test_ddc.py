@@ -87,7 +87,7 @@ async def test_a_value_counts_when_the_monitor_says_so_200_ms_later(put, waits):
     assert done == Applied(Feature.LUMINANCE, 70, True, 70)
     assert bus.values[0x10] == 70
     assert bus.calls == [("get", 0x10), ("set", 0x10), ("get", 0x10)]
-    assert waits == [0.2]
+    assert waits == [ddc.PACE, 0.2, ddc.PACE]
     assert not bus.open
 
 

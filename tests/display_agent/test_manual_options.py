@@ -6,12 +6,14 @@ import asyncio
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
 from display_agent.cli import build_parser, main
 from display_agent.manual_options import run_manual
 from display_agent.screens.null import NullScreen
+from rig.planning.model import Environment
 from rig.planning.plan import to_json
 
 
@@ -68,6 +70,31 @@ def test_a_plan_is_shown_as_it_was_exported(make_plan, make_item, tmp_path, caps
     assert [e["index"] for e in events if e["event"] == "shown"] == [7, 8]
     path.write_text("{")
     assert main(argv) == 2
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_the_monitor_is_set_before_the_first_xray_and_given_back_after_the_last(
+    make_plan, make_item, tmp_path, capsys, plug_in, works
+):
+    """With --ddc; where it does not confirm, pixels are tinted and it is said."""
+    panel = plug_in(1)[0]
+    panel.stubborn = not works
+    environment = Environment("e01", {"colour_temperature": "5000K"})
+    plan = replace(make_plan(make_item(7), make_item(8)), environment=environment)
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(to_json(plan)))
+    argv = [
+        "manual", "--plan", str(path), "--out", str(tmp_path / "out"), "--screen", "null",
+        "--rate", "0.01", "--pause", "0.01", "--ddc", "--json",
+    ]  # fmt: skip
+    assert main(argv) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    kinds = [e["event"] for e in events]
+    assert kinds.index("white") < kinds.index("shown")
+    assert events[kinds.index("white")]["by"] == ("ddc" if works else "gains")
+    assert (events[-1].get("given_back") is True) == works
+    assert (0x14, 4) in panel.sets
+    assert panel.values[0x14] == 5
 
 
 def test_without_keys_and_without_times_it_would_wait_for_ever(folder, tmp_path, capsys):

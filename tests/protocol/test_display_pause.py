@@ -51,6 +51,28 @@ def test_three_failed_attempts_pause_and_resume_goes_on(armed_display):
     assert armed_display.core.ledger.done[0].attempt == 4
 
 
+def test_a_camera_in_the_background_is_the_reason_of_the_pause(armed_display):
+    """The person has to unlock the phone, not to look for a fault: the code says so."""
+    why = canonical({"why": "Please open Termux."})
+    for code in (Code.CAMERA_EMPTY, Code.CAMERA_BACKGROUND, Code.CAMERA_BACKGROUND):
+        armed_display.paint()
+        armed_display.reply(M.FAILED, code=code, payload=why)
+    paused = armed_display.said_of(act.Paused)[0]
+    assert paused.code == Code.CAMERA_BACKGROUND
+    assert paused.why.endswith("CAMERA_BACKGROUND: Please open Termux.")
+    armed_display.feed(armed_display.core.operator("resume", armed_display.now))
+    armed_display.shoot()
+    assert armed_display.core.ledger.done[0].attempt == 4
+
+
+def test_only_the_last_failure_names_the_pause(armed_display):
+    """A camera that was in the background and is not any more is no reason."""
+    for code in (Code.CAMERA_BACKGROUND, Code.CAMERA_BACKGROUND, Code.CAMERA_ERROR):
+        armed_display.paint()
+        armed_display.reply(M.FAILED, code=code)
+    assert armed_display.core.paused.code == Code.RETRIES
+
+
 def test_five_failures_in_a_row_pause(display_bench):
     """max_consecutive_failures 5, whatever the number of attempts that are allowed."""
     bench = display_bench()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from rig.capture import projections, sessions
@@ -36,7 +37,8 @@ CONTRACT = {
 def _campaign(seed: int, captures: int = 60, **more: Any) -> CampaignNight:
     values: dict[str, Any] = {
         "environments": 5, "stations": 2, "faults": BAD, "crashes": 4, "roams": 1,
-        "disk_faults": 1, "restarts": 4, "aborts": 1, "pauses": 1,
+        "disk_faults": 1, "restarts": 4, "aborts": 1, "pauses": 1, "pauses_now": 1, "stops": 1,
+        "reshoots": 2, "device_faults": 2, "light_faults": 1, "lost": 1,
     } | more  # fmt: skip
     return CampaignNight(captures, seed=seed, **values)
 
@@ -47,7 +49,8 @@ def _well(outcome: CampaignOutcome) -> dict[str, Any]:
     assert report["problems"] == []
     got = [report[word] for word in ("committed", "skipped", "duplicated")]
     assert got == [report["captures"], 0, 0]
-    assert report["sessions"] == report["subsets"]
+    assert report["sessions"] >= report["subsets"] + report["reshoots"]
+    assert report["in_force"] <= report["shot_again"]
     return report
 
 
@@ -60,7 +63,7 @@ def test_10507_captures_in_36_environments_on_two_stations_with_everything_going
     """Every index once over all sessions, every event once, tables as rebuilt, books agree."""
     night = _campaign(
         1, 10_507, environments=36, crashes=35, roams=6, disk_faults=8, restarts=13, aborts=5,
-        pauses=5,
+        pauses=5, pauses_now=6, stops=6, reshoots=6, device_faults=12, light_faults=6, lost=2,
     )  # fmt: skip
     report = _well(simulate_campaign(night))
     assert (report["subsets"], report["environments"], report["stations"]) == (36, 36, 2)
@@ -68,6 +71,12 @@ def test_10507_captures_in_36_environments_on_two_stations_with_everything_going
     assert report["crashes"] == 35
     assert report["aborts"] >= 5
     assert report["pauses"] >= 5
+    assert report["pauses_now"] == 6
+    assert report["stopped"] >= 3
+    assert report["shot_again"] >= report["in_force"] >= 12
+    assert report["lost_stations"] == 2
+    assert report["care"]["device_failures"] > 0
+    assert report["care"]["light_out"] > 0
     assert report["retakes"] > 100
     assert report["events_sent_again"] > 0
     assert report["events"] > 3 * 10_507
@@ -78,6 +87,7 @@ def test_10507_captures_in_36_environments_on_two_stations_with_everything_going
 
 @settings(
     max_examples=4, deadline=None, derandomize=True,
+    phases=(Phase.generate,),  # to shrink a campaign takes longer than to read its report
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 @given(
@@ -107,11 +117,58 @@ def test_the_same_seed_is_the_same_campaign():
 def test_without_faults_nothing_is_repeated_and_nobody_is_needed():
     quiet = CampaignNight(60, environments=3, stations=1, seed=2)
     report = _well(simulate_campaign(quiet))
-    zeros = ("retakes", "pauses", "aborts", "crashes", "controller_restarts", "events_sent_again")
+    zeros = (
+        "retakes", "pauses", "aborts", "crashes", "controller_restarts", "events_sent_again",
+        "stopped", "reshoots", "lost_stations", "unconfirmed", "refused",
+    )  # fmt: skip
     assert [report[word] for word in zeros] == [0] * len(zeros)
     # One capture is 0.2 s of camera and the settling; rooms are changed as the plan says.
     assert report["virtual_hours"]["shooting"] < 60 * 2 / 3600
     assert report["virtual_hours"]["changing"] > 0.5
+
+
+def test_what_is_left_of_a_subset_is_shot_later_and_photos_again():
+    """Sessions that end early, the rest of them, and photos that somebody wants once more."""
+    night = CampaignNight(60, environments=3, stations=2, seed=4, stops=4, reshoots=4)
+    report = _well(simulate_campaign(night))
+    assert report["stopped"] >= 2
+    assert report["sessions"] > report["subsets"] + report["reshoots"]
+    assert report["shot_again"] >= report["in_force"] > 4
+    assert report["events_sent_again"] == 0
+
+
+def test_a_pause_at_once_throws_the_exposure_away():
+    """Its index is shot again after the pause."""
+    slow = Faults(camera_seconds=4.0)
+    night = CampaignNight(30, environments=1, stations=1, seed=4, faults=slow, pauses_now=5)
+    report = _well(simulate_campaign(night))
+    assert report["pauses_now"] == report["pauses"] == 5
+    assert 1 <= report["retakes"] <= 5
+
+
+def test_devices_fail_and_every_photo_still_knows_its_conditions():
+    """A person mends them, or sets the room by hand and says so in a note."""
+    night = CampaignNight(120, environments=12, stations=2, seed=3, device_faults=12)
+    report = _well(simulate_campaign(night))
+    assert report["care"]["device_failures"] > 0
+    assert report["unconfirmed"] == 0
+
+
+def test_light_out_of_its_band_pauses_the_session():
+    """Until somebody has looked; nobody else asked for a pause."""
+    slow = Faults(camera_seconds=4.0)
+    night = CampaignNight(60, environments=1, stations=1, seed=4, faults=slow, light_faults=2)
+    report = _well(simulate_campaign(night))
+    assert report["pauses"] >= 1
+    assert report["care"]["light_out"] >= 2 * report["pauses"]
+
+
+def test_a_lost_station_is_shown_with_its_age_and_goes_on_later():
+    """The other one takes over what it can; nothing is shot twice."""
+    night = CampaignNight(200, environments=8, stations=2, seed=4, lost=2)
+    report = _well(simulate_campaign(night))
+    assert report["lost_stations"] == 2
+    assert report["crashes"] == 0
 
 
 @pytest.mark.parametrize("death", DEATHS)
@@ -201,6 +258,36 @@ def test_a_session_that_a_restart_forgets_is_found(monkeypatch: pytest.MonkeyPat
     assert "After a restart session" in _found(_campaign(4, restarts=12))
 
 
+def test_a_lost_station_that_is_shown_as_there_is_found(monkeypatch: pytest.MonkeyPatch):
+    """A hub that never notices."""
+    monkeypatch.setattr(campaign_controller.Hub, "leave", lambda *_: None)
+    assert "was lost for" in _found(CampaignNight(200, environments=8, stations=2, seed=4, lost=2))
+
+
+def test_photos_that_were_shot_again_and_do_not_count_are_found():
+    """An audit that was told of more, or other, indices than were shot again."""
+    outcome = simulate_campaign(CampaignNight(20, environments=1, stations=1, seed=4, reshoots=1))
+    assert outcome.problems == []
+    again = Counter(outcome.world.person.again)
+    newer = {"time_ns": 9, "session": "b"}
+    older = {"time_ns": 3, "session": "a"}
+    books = CampaignBooks(sessions=outcome.books.sessions)
+    extra = next(one.id for one in books.sessions if one.reshoots is not None)
+    campaign_books._again([{**older, "idx": 1, "session": extra}], again, books)
+    assert "Not shot again as often as it was asked for" in books.problems[0]
+    books.problems.clear()
+    rows = [{**older, "idx": 1, "session": extra}, {**newer, "idx": 1}]
+    campaign_books._again(rows, Counter({1: 1}), books)
+    assert books.problems == ["Index 1 was shot again, and that is not in force."]
+
+
+def test_conditions_that_nobody_recorded_are_found(monkeypatch: pytest.MonkeyPatch):
+    """A display that tells nothing of its look."""
+    monkeypatch.setattr("rig.simulation.campaign_station.drawn", lambda _levels: {})
+    found = _found(CampaignNight(10, environments=1, stations=1, seed=4))
+    assert "not every condition is recorded" in found
+
+
 def test_tables_that_differ_from_the_log_are_found(monkeypatch: pytest.MonkeyPatch):
     """A projection that counts differently when it is made anew."""
     real = projections.rebuild
@@ -266,7 +353,8 @@ def test_the_command_tells_what_others_read_and_how_to_replay_it(
 ):
     words = (
         "--campaign --captures 40 --environments 4 --stations 2 --seed 3 --loss 0.1 --crashes 2 "
-        "--controller-restarts 2 --pauses 1"
+        "--controller-restarts 2 --pauses 1 --pauses-now 1 --stops 1 --reshoots 1 "
+        "--device-faults 1 --light-faults 1 --lost-stations 1"
     )
     status, report = _json(words, capsys)
     assert status == 0

@@ -109,6 +109,7 @@ def test_every_fault_of_the_camera_is_a_retake_and_a_locked_phone_a_pause(
     pair.start()
     assert pair.display.wait(120) == 1, pair.tail()
     paused = pair.events("paused")[-1]
+    assert paused["code"] == "CAMERA_BACKGROUND"
     assert "index 5 failed 3 times in a row" in paused["why"]
     assert REMEDY in paused["why"]
     retakes = pair.events("retake")

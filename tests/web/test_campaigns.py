@@ -29,3 +29,33 @@ def test_a_campaign_that_is_not_there_is_not_planned_anew(ready: Any) -> None:
         answer = client.post("/api/campaigns/none/replan", json={})
     assert answer.status_code == 404
     assert "Known:" in answer.json()["detail"]
+
+
+def test_subsets_are_dealt_to_stations_that_are_named_or_counted(ready: Any) -> None:
+    """Each subset says for whom it is, each station what comes next; the first page says so too."""
+    kept = ready.running.get("/api/campaigns")[0]
+    wanted = {
+        "name": "dealt", "catalog": kept["catalog"], "device": "n", "size_min": 1, "size_max": 1,
+    }  # fmt: skip
+    made = ready.running.post(
+        "/api/campaigns", **wanted, environments=ROOMS, stations=["left", "right"]
+    )
+    dealt = [one["station"] for one in made["subsets"]]
+    assert set(dealt) == {"left", "right"}
+    assert dealt == sorted(dealt)
+    assert made["next"]["left"] == made["subsets"][0]["id"]
+    assert made["next"]["right"] == made["subsets"][dealt.index("right")]["id"]
+    with ready.running.operator() as client:
+        page = client.get("/").text
+    assert "(planned, for left)" in page
+    alone = ready.running.post("/api/campaigns/dealt/replan", stations=0)
+    assert {one["station"] for one in alone["subsets"]} == {None}
+
+
+def test_more_stations_than_there_are_is_refused(ready: Any) -> None:
+    kept = ready.running.get("/api/campaigns")[0]
+    body = {"name": "many", "catalog": kept["catalog"], "device": "n", "stations": 900}
+    with ready.running.operator() as client:
+        answer = client.post("/api/campaigns", json=body)
+    assert answer.status_code in {400, 409, 422}
+    assert "add them with rig station add" in answer.json()["detail"]

@@ -21,6 +21,12 @@ from rig.web.deps import Rig, operator
 router = APIRouter(prefix="/api/campaigns", tags=["campaigns"], dependencies=operator)
 
 
+Stations = Annotated[
+    Annotated[int, Field(ge=0, le=1000)] | Annotated[list[str], Field(max_length=1000)],
+    Field(description="to deal the subsets to: names, or how many; 0: one list for all"),
+]
+
+
 class EnvironmentView(BaseModel):
     """A named combination of factor levels."""
 
@@ -41,6 +47,7 @@ class NewCampaign(BaseModel):
     environments_file: Path | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     settle_ms: Annotated[int, Field(ge=0, le=60_000)] = 150
+    stations: Stations = 0
 
 
 class Replan(BaseModel):
@@ -52,10 +59,11 @@ class Replan(BaseModel):
     environments: list[EnvironmentView] | None = None
     environments_file: Path | None = None
     seed: Annotated[int | None, Field(ge=0, lt=2**31)] = None
+    stations: Stations | None = None
 
 
 class SubsetView(BaseModel):
-    """A subset and how far it is: `planned` or the state of its session."""
+    """A subset, how far it is (`planned` or the state of its session) and who is to shoot it."""
 
     id: int
     first: int
@@ -63,6 +71,7 @@ class SubsetView(BaseModel):
     environment: EnvironmentView
     state: str
     revision: int
+    station: str | None
 
 
 class CampaignView(BaseModel):
@@ -77,6 +86,7 @@ class CampaignView(BaseModel):
     xrays: int
     subsets: list[SubsetView]
     design: dict[str, Any] | None
+    next: dict[str, int | None]
     balance: dict[str, Any]
 
 
@@ -101,6 +111,7 @@ async def create_campaign(rig: Rig, wanted: NewCampaign) -> CampaignView:
             at_least=wanted.at_least,
             seed=wanted.seed,
             settle_ms=wanted.settle_ms,
+            stations=wanted.stations,
         )
         body = {"name": made.name, "subsets": len(made.subsets)}
         projections.record(connection, Event("campaign_created", now, now, "operator", body=body))
@@ -126,6 +137,7 @@ async def replan_campaign(rig: Rig, name: str, wanted: Replan) -> CampaignView:
             size_max=wanted.size_max,
             at_least=wanted.at_least,
             seed=wanted.seed,
+            stations=wanted.stations,
         )
         body = {"name": made.name, "revision": made.revision, "subsets": len(made.subsets)}
         projections.record(connection, Event("campaign_replanned", now, now, "operator", body=body))
