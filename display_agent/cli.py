@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from display_agent.audit import add_audit, run_audit
+from display_agent.card_options import add_card, run_card
 from display_agent.ddc_options import add_ddc, add_monitor, monitor_white, run_monitor
 from display_agent.legacy_options import add_legacy, add_legacy_phone, station_options
 from display_agent.manual_options import add_manual, run_manual
@@ -24,6 +25,7 @@ from rig.protocol.codes import DEFAULT_PORT
 
 EXAMPLES = """examples:
   display-agent check --screen pygame --monitor 1
+  display-agent card --monitor 1
   display-agent run plan.json --pairing pair.txt --monitor 1
   display-agent run plan.json --pairing pair.txt --screen null --frames 127.0.0.1:8765 --json
   display-agent connect http://127.0.0.1:8000 --token TOKEN --screen null --pairing pair.txt
@@ -63,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_manual(sub)
     add_monitor(sub)
     add_check(sub)
+    add_card(sub)
     _common(run)
     connect = sub.add_parser("connect", help="serve a controller as a station")
     connect.add_argument("url", metavar="URL", help="the controller, e.g. http://127.0.0.1:8000")
@@ -117,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "manual": run_manual,
         "monitor": run_monitor,
         "check": run_check,
+        "card": run_card,
     }[args.command]
     try:
         return asyncio.run(work(args))

@@ -14,6 +14,7 @@ from display_agent.legacy_session import LegacySession, LegacySettings
 from display_agent.outbox import Event, Outbox
 from display_agent.pairing import pairing_url
 from display_agent.plans import load_plan, save_plan
+from display_agent.report import report
 from display_agent.session import Session
 from display_agent.station import Station
 from rig.durable import PRIVATE, write_atomic
@@ -114,9 +115,12 @@ class ConnectedStation:
 
     # -- commands ----------------------------------------------------------------------------------
 
-    async def _obey(self, command: Json) -> None:
+    async def _obey(self, command: Json) -> Json | None:
+        if command["do"] == "report":  # waits for the phone, and an abort must not wait for that
+            return {"report": await report(self._station, str(command.get("session")))}
         async with self._moving:  # an abort, too, must find the session: it waits for nothing long
             await self._carry_out(command)
+        return None
 
     async def _carry_out(self, command: Json) -> None:
         order = str(command["do"])

@@ -42,6 +42,7 @@ WELCOME_WITHIN = 10.0
 STALLED_AFTER = 15.0
 """Seconds without an acknowledgement after which unacknowledged events are sent again."""
 
+_AT_ONCE = frozenset({"abort", "report"})
 _REFUSED_CODES = frozenset({1008, 4401, 4403})
 _log = structlog.get_logger()
 
@@ -61,8 +62,9 @@ class _TokenRefused(Exception):
 class ControllerLink:
     """Keeps one WebSocket to a controller open for as long as `run` runs.
 
-    Commands reach *handler* one after the other in the order of arrival; only `abort` waits for
-    nobody. A command outlives the connection it came by, its reply does not.
+    Commands reach *handler* one after the other in the order of arrival; only `abort` and `report`,
+    which changes nothing, wait for nobody. A command outlives the connection it came by, its reply
+    does not.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class ControllerLink:
         token: str,
         *,
         hello: Callable[[], Json],
-        handler: Callable[[Json], Awaitable[None]],
+        handler: Callable[[Json], Awaitable[Json | None]],
         outboxes: Callable[[], Mapping[str, Outbox]],
         status: Callable[[], Json],
         pairing: Callable[[Json], Awaitable[str | None]],
@@ -86,7 +88,8 @@ class ControllerLink:
             url: base address of the controller, `http://host:port` or `https://...`.
             token: the station's bearer token; never logged.
             hello: gives `screen` and `frames` of the hello message.
-            handler: carries out a command; raises UserError (CommandError) to refuse it.
+            handler: carries out a command and returns what the reply is to hold besides, if
+                anything; raises UserError (CommandError) to refuse it.
             outboxes: the outbox of every session that may hold events for the controller.
             status: the fields of the status message.
             pairing: the pairing URL for the phone, given the welcome message; None for none.
@@ -320,26 +323,25 @@ class ControllerLink:
         task.add_done_callback(self._commands.discard)
 
     async def _obey(self, socket: ClientConnection, command: Json) -> None:
-        if command["do"] == "abort":
-            error = await self._carry_out(command)
+        if command["do"] in _AT_ONCE:
+            more, error = await self._carry_out(command)
         else:
             async with self._orders:
-                error = await self._carry_out(command)
-        reply = {"type": "reply", "id": command["id"], "ok": error is None, "error": error}
+                more, error = await self._carry_out(command)
+        reply = {**more, "type": "reply", "id": command["id"], "ok": error is None, "error": error}
         try:
             await socket.send(json.dumps(reply))
         except ConnectionClosed:
             _log.warning(f"The reply to '{command['do']}' was lost with the link.")
 
-    async def _carry_out(self, command: Json) -> str | None:
+    async def _carry_out(self, command: Json) -> tuple[Json, str | None]:
         try:
-            await self._handler(command)
+            return await self._handler(command) or {}, None
         except UserError as refusal:
-            return str(refusal)
+            return {}, str(refusal)
         except Exception as bug:  # noqa: BLE001 - one bad command must not end the run
             _log.error(f"The command '{command['do']}' failed: {bug!r}", exc_info=True)
-            return f"The display agent failed at '{command['do']}'; see its log."
-        return None
+            return {}, f"The display agent failed at '{command['do']}'; see its log."
 
 
 def _agent_url(url: str) -> str:

@@ -11,7 +11,9 @@ import structlog
 from display_agent.compose import BadImage, Composition, MarkerLabel, Size, compose, decode
 from display_agent.images import ImageProblem, ImageSource
 from display_agent.look import PLAIN, Look
+from display_agent.testcard import alignment_card
 from rig.errors import UserError
+from rig.planning.card import is_card
 from rig.planning.plan import PlanItem
 
 _log = structlog.get_logger()
@@ -118,9 +120,12 @@ class Prefetch:
                 self._entries.pop(key).cancel()
 
     async def _make(self, item: PlanItem, key: _Key) -> Composition:
-        data = await self._images.fetch(item)
+        # The test card is drawn here: it fits any screen, and no file holds it.
+        data = b"" if is_card(item) else await self._images.fetch(item)
         loop = asyncio.get_running_loop()
         try:
+            if is_card(item):
+                return await loop.run_in_executor(self._workers, alignment_card, key[1])
             return await loop.run_in_executor(self._workers, _compose, data, *key[1:])
         except BadImage as bad:
             raise ImageProblem(f"x-ray {item.index}: {bad}; mend the file or leave it out") from bad

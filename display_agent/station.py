@@ -16,7 +16,7 @@ from display_agent.frames import FrameServer, Optics
 from display_agent.images import ImageProblem, ImageSource
 from display_agent.legacy_audit import JOURNAL
 from display_agent.legacy_session import LegacySession, LegacySettings, subset_of
-from display_agent.look import Look, look_of
+from display_agent.look import PLAIN, Look, look_of
 from display_agent.monitor_white import MonitorWhite
 from display_agent.pairing import PairingKeys, reachable
 from display_agent.prefetch import Prefetch
@@ -25,6 +25,8 @@ from display_agent.screens.checks import as_json, take
 from display_agent.session import Session, Told
 from display_agent.white import WhiteKeeper
 from rig.errors import UserError
+from rig.intake.card import card_tags
+from rig.planning.card import is_card, shows_card
 from rig.planning.plan import SubsetPlan
 from rig.protocol.actions import Addr
 
@@ -223,8 +225,15 @@ class Station:
 
     def _white(self, plan: SubsetPlan, prefetch: Prefetch) -> WhiteKeeper:
         """Sees to the look of *plan*; raises UserError before anything is closed."""
+        card = any(is_card(item) for item in plan.items)
+        if card:
+            if not shows_card(plan) or self._config.legacy is not None:
+                raise UserError("a plan shows the test card alone, or not at all, and over XCAP/1")
+            card_tags(self._screen.size)  # refuses a screen that is too small
 
         def look(monitor_set: bool) -> Look:
+            if card:
+                return PLAIN
             return look_of(
                 plan.environment.levels,
                 seed=int(plan.campaign_id, 16),
@@ -253,6 +262,8 @@ class Station:
         """
         failed = 0
         for item in plan.items:
+            if is_card(item):
+                continue  # no file holds it
             try:
                 await self._images.fetch(item)
             except ImageProblem as problem:

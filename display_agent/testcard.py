@@ -11,13 +11,11 @@ import math
 from PIL import Image, ImageDraw, ImageFont
 
 from display_agent.compose import Composition
-from display_agent.fit import Box, Size
+from display_agent.fit import Size
 from display_agent.marker import GREY, tag_image
-from rig.intake.card import card_tags
+from rig.intake.card import GROUND, PATCHES, SPOKES, card_tags, patch_boxes, star
 
-PATCHES = (0, 32, 64, 96, 128, 160, 192, 224, 255)
-"""Grey levels of the ramp, from left to right."""
-_SPOKES = 18
+__all__ = ["PATCHES", "alignment_card", "patch_boxes"]
 _PERIODS = (2, 4, 8)
 """Pixels of a dark and a light line together, in the three gratings."""
 
@@ -28,7 +26,7 @@ def alignment_card(size: Size) -> Composition:
     Raises:
         UserError: the screen is too small for tags that a camera could read.
     """
-    card = Image.new("L", size, 48)
+    card = Image.new("L", size, GROUND)
     tags = card_tags(size)
     for number, box in tags.items():
         card.paste(tag_image(number, box[2]), box[:2])
@@ -37,14 +35,6 @@ def alignment_card(size: Size) -> Composition:
     _star(card)
     _gratings(card)
     return Composition(card, (0, 0, *size), tags=tuple(tags.values()))
-
-
-def patch_boxes(size: Size) -> tuple[Box, ...]:
-    """Boxes of the grey patches, in the order of `PATCHES`."""
-    width, height = size
-    side = min(width, height) // 14
-    left = (width - side * len(PATCHES)) // 2
-    return tuple((left + side * i, height * 3 // 4, side, side) for i in range(len(PATCHES)))
 
 
 def _ramp(card: Image.Image) -> None:
@@ -69,13 +59,13 @@ def _text(card: Image.Image) -> None:
 
 def _star(card: Image.Image) -> None:
     """A Siemens star in the middle: blur shows as a grey disc that grows."""
-    width, height = card.size
-    radius = min(width, height) // 5
-    box = (width // 2 - radius, height // 2 - radius, width // 2 + radius, height // 2 + radius)
+    one = star(card.size)
+    x, y = int(one.x), int(one.y)
+    box = (x - one.radius, y - one.radius, x + one.radius, y + one.radius)
     pen = ImageDraw.Draw(card)
     pen.ellipse(box, fill=0)
-    step = 180 / _SPOKES
-    for spoke in range(_SPOKES):
+    step = 180 / SPOKES
+    for spoke in range(SPOKES):
         pen.pieslice(box, 2 * spoke * step, (2 * spoke + 1) * step, fill=255)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from phone_agent.findings import Finding
+
+_UNSEEN = frozenset({"photo", "checks", "looked_at"})
+"""Fields that `as_json` leaves out or tells otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Snapshot:
         upload: how uploads stand, "" when there is nothing to say.
         checks: what the checks at start found.
         photo: where the last photo lies; never shown, only served.
+        looked_at: when battery and room were looked at, by `View`'s clock; None: not yet.
     """
 
     state: str = "starting"
@@ -56,24 +61,28 @@ class Snapshot:
     upload: str = ""
     checks: tuple[Finding, ...] = ()
     photo: Path | None = None
+    looked_at: float | None = None
 
     def as_json(self) -> dict[str, object]:
         """Plain data for the page; no path of the phone is in it."""
         plain: dict[str, object] = {
-            name: getattr(self, name) for name in self.__slots__ if name not in {"photo", "checks"}
+            name: getattr(self, name) for name in self.__slots__ if name not in _UNSEEN
         }
         plain["checks"] = [one.as_json() for one in self.checks]
         plain["has_photo"] = self.photo is not None
         return plain
 
-    def for_controller(self) -> dict[str, object]:
-        """What POST /api/phone/status takes."""
+    def for_controller(self, now: float | None = None) -> dict[str, object]:
+        """What POST /api/phone/status takes; *now* by `View`'s clock."""
+        now = time.monotonic() if now is None else now
+        looked = None if self.looked_at is None else max(round((now - self.looked_at) * 1000), 0)
         return {
             "state": self.state, "index": self.index, "name": self.name, "count": self.count,
             "total": self.total, "battery_pct": self.battery_pct, "temp_c": self.temp_c,
             "free_bytes": self.free_bytes, "link_ms": self.link_ms,
             "last_error": (self.abort or self.last_error)[:500], "camera": self.camera,
             "checks": [one.as_json() for one in self.checks],
+            "charging": self.charging, "health_age_ms": looked,
         }  # fmt: skip
 
 
@@ -81,9 +90,13 @@ class View:
     """Holds the snapshot; `update` and `now` from any thread.
 
     Whoever listens is called in the thread of the update and must be quick.
+
+    Args:
+        clock: monotonic seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._snapshot = Snapshot()
         self._listeners: list[Callable[[], None]] = []
@@ -100,6 +113,8 @@ class View:
 
     def update(self, **changes: Any) -> None:
         """Change fields of the snapshot by name."""
+        if "free_bytes" in changes:
+            changes["looked_at"] = self._clock()
         with self._lock:
             before = self._snapshot
             self._snapshot = replace(before, **changes)

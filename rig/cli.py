@@ -22,6 +22,8 @@ COMMANDS: dict[str, str] = {
     "campaign": "create and show campaigns",
     "station": "add and list stations (a monitor and its phone)",
     "room": "check a room's actuators and light sensors, set one by hand, list serial ports",
+    "align": "take the alignment shot of a session, or measure a photo of the test card",
+    "session": "start, pause, resume, stop or abort a session, shoot photos again",
     "plan": "export the immutable plan of a subset",
     "batch": "take in photos that came by cable or card",
     "verify": "check optically that a photo shows an x-ray",

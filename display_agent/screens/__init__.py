@@ -67,6 +67,13 @@ class Screen(Protocol):
         """
         ...
 
+    async def look(self) -> tuple[Finding, ...]:
+        """As `self_check`, but nothing that is up is painted over: also while a session pauses.
+
+        A window that is gone is opened again. Raises UserError when that cannot be done.
+        """
+        ...
+
     async def show(self, token: bytes, composition: Composition) -> Shown:
         """Put *composition* up for the paint called *token*; returns when it is on the screen.
 

@@ -113,6 +113,27 @@ class BrowserScreen(RemoteScreen):
             *hints(),
         )
 
+    async def look(self) -> tuple[Finding, ...]:
+        """What the page says of itself, without painting; a page that is gone must be back.
+
+        Raises:
+            UserError: it draws no frames: it is hidden, or the monitor sleeps.
+        """
+        if self._gone is not None:
+            await self._come_back()
+        said = await self._answer(self._ask("look"), CHECK_WITHIN)
+        hidden = bool(said["hidden"])
+        text = "the page is hidden; bring it to the front" if hidden else "the page is drawn"
+        focus = "the page has the keyboard" if said["focus"] else "another window has the keyboard"
+        return (
+            _window(said, self._options),
+            _scaling(said),
+            Finding("shown", not hidden, text),
+            Finding("focus", bool(said["focus"]), focus),
+            self._awake(said),
+            *hints(),
+        )
+
     async def close(self) -> None:
         """End the browser if it was started here, and stop serving."""
         if self._kiosk is not None:
@@ -215,13 +236,6 @@ class BrowserScreen(RemoteScreen):
 
 
 def _findings(said: Json, options: WindowOptions, *, from_root: bool) -> list[Finding]:
-    width, height = (int(part) for part in said["size"])
-    ratio = float(said["ratio"])
-    monitor = tuple(round(int(part) * ratio) for part in said["screen"])
-    whole = ratio == round(ratio)
-    scaling = "the browser shows one canvas pixel as one device pixel" if whole else (
-        f"the browser scales by {ratio:g}: set its zoom and the desktop's scale to 100 %"
-    )  # fmt: skip
     same = bool(said["pixels"])
     where = "the monitor's (root window)" if from_root else "the page's canvas"
     pixels = (
@@ -230,9 +244,24 @@ def _findings(said: Json, options: WindowOptions, *, from_root: bool) -> list[Fi
     )  # fmt: skip
     frame_ms = float(said["frame_ms"])
     return [
-        window_finding((width, height), (monitor[0], monitor[1]), options),
-        Finding("scaling", whole, scaling),
+        _window(said, options),
+        _scaling(said),
         refresh_finding(1000 / frame_ms if frame_ms > 0 else None),
         Finding("pixels", same, pixels),
         Finding("browser", True, str(said.get("agent", ""))[:200]),
     ]
+
+
+def _window(said: Json, options: WindowOptions) -> Finding:
+    width, height = (int(part) for part in said["size"])
+    ratio = float(said["ratio"])
+    across, down = (round(int(part) * ratio) for part in said["screen"])
+    return window_finding((width, height), (across, down), options)
+
+
+def _scaling(said: Json) -> Finding:
+    ratio = float(said["ratio"])
+    if ratio == round(ratio):
+        return Finding("scaling", True, "the browser shows one canvas pixel as one device pixel")
+    text = f"the browser scales by {ratio:g}: set its zoom and the desktop's scale to 100 %"
+    return Finding("scaling", False, text)

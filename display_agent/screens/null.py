@@ -39,6 +39,10 @@ class NullScreen:
         text = f"the null screen of {width}x{height} pixels keeps frames and shows them to nobody"
         return (Finding("window", True, text),)
 
+    async def look(self) -> tuple[Finding, ...]:
+        """The same line."""
+        return await self.self_check()
+
     async def show(self, token: bytes, composition: Composition) -> Shown:
         """Keep a copy of the frame.
 

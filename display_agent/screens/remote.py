@@ -85,6 +85,13 @@ class RemoteScreen(ABC):
         answer = await self._answer(self._ask("check"), CHECK_WITHIN)
         return tuple(Finding(str(n), bool(ok), str(text)) for n, ok, text in answer["findings"])
 
+    async def look(self) -> tuple[Finding, ...]:
+        """Ask the window what it finds without painting; one that is gone is opened again."""
+        if self._gone is not None:
+            await self._come_back()
+        answer = await self._answer(self._ask("look"), CHECK_WITHIN)
+        return tuple(Finding(str(n), bool(ok), str(text)) for n, ok, text in answer["findings"])
+
     async def show(self, token: bytes, composition: Composition) -> Shown:
         """Paint and read back.
 
@@ -217,6 +224,14 @@ class ProcessScreen(RemoteScreen):
             raise
         self._process = process
         return size
+
+    async def look(self) -> tuple[Finding, ...]:
+        """As `RemoteScreen.look`; a window that did not show an x-ray is opened again first."""
+        if self._failed and self._gone is None:
+            self._gone = "the window did not show the x-ray"
+        found = await super().look()
+        self._failed = self._told_gone = False
+        return found
 
     async def show(self, token: bytes, composition: Composition) -> Shown:
         """As `RemoteScreen.show`; the first one after the window was lost says so, and pauses."""

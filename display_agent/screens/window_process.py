@@ -106,7 +106,7 @@ class Painter:
         """Do what is asked; raises UserError."""
         work = {
             "attach": self._attach, "show": self._show, "surface": self._surface,
-            "frame": self._frame, "check": self._check,
+            "frame": self._frame, "check": self._check, "look": self._look,
         }[str(request["do"])]  # fmt: skip
         return work(request)
 
@@ -186,6 +186,15 @@ class Painter:
         if self._server is not None:
             findings.append(_compositor(self._server.composited()))
         return {"findings": [[f.name, f.ok, f.text] for f in findings]}
+
+    def _look(self, request: Json) -> Json:
+        """As `_check` without painting: what was put up last must be what is to be seen."""
+        wrong = self._trouble() or difference(self._wanted, self._seen())
+        text = f"the monitor does not show what was put up: {wrong}" if wrong else (
+            "the window is in front, and what was put up last is to be seen"
+        )  # fmt: skip
+        findings = [*self._window.findings(), Finding("shown", wrong is None, text)]
+        return {"findings": [[f.name, f.ok, f.text] for f in (*findings, *blanking.hints())]}
 
     def _pixels(self) -> list[Finding]:
         """A pattern of single pixels must come back unchanged; then the old picture again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,11 @@ from rig.capture.condition_rows import (
     APPLIED,
     CONFIRMED,
     EVIDENCE,
-    KINDS,
     NOTHING,
     PAINTED,
     WITHDRAWN,
     Fact,
     Known,
-    changes,
     facts,
     levels_of,
     painted_by_display,
@@ -30,7 +27,8 @@ from rig.capture.condition_words import instruction, named, question
 from rig.capture.sessions import Session
 from rig.capture.states import ENDED
 from rig.errors import UserError
-from rig.store import events, tables
+from rig.store import condition_log, events, tables
+from rig.store.condition_log import Held, Timeline
 from rig.store.errors import ConflictError, NotFoundError
 from rig.store.events import Event
 
@@ -262,49 +260,9 @@ def add_evidence(
     _record(connection, EVIDENCE, session.id, "operator", now_ns, body)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A level while a photo was taken, and how that is known."""
-
-    level: str
-    fact: Fact
-
-
-class Timeline:
-    """What was known of a session's factors at any time; made once for many photos."""
-
-    def __init__(self, levels: Mapping[str, str], log: Sequence[Event]) -> None:
-        self._levels = dict(levels)
-        self._times: list[int] = []
-        self._known: list[dict[str, Fact]] = []
-        known: dict[str, Fact] = {}
-        for event in sorted(log, key=lambda one: (one.time_ns, one.seq)):
-            fresh = {k: v for k, v in changes(event, levels, known) if k in self._levels}
-            if fresh:
-                known = {**known, **fresh}
-                self._times.append(event.time_ns)
-                self._known.append(known)
-
-    def at(self, time_ns: int) -> dict[str, Held]:
-        """Every factor at *time_ns* (Unix time)."""
-        place = bisect.bisect_right(self._times, time_ns)
-        known = self._known[place - 1] if place else {}
-        return {k: Held(level, known.get(k, NOTHING)) for k, level in self._levels.items()}
-
-
 def timeline(connection: Connection, session: Session) -> Timeline:
     """The timeline of *session*, out of the event log."""
-    table = tables.event
-    query = select(table).where(table.c.session == session.id, table.c.kind.in_(KINDS))
-    rows = connection.execute(query.order_by(table.c.seq)).mappings()
-    log = [
-        Event(
-            row["kind"], row["time_ns"], row["received_ns"], row["actor"], session.id,
-            row["source_seq"], row["idx"], row["attempt"], row["body"], row["seq"],
-        )
-        for row in rows
-    ]  # fmt: skip
-    return Timeline(levels_of(connection, session.campaign, session.subset), log)
+    return condition_log.timeline(connection, session.id, session.campaign, session.subset)
 
 
 def conditions_at(connection: Connection, session: Session, time_ns: int) -> dict[str, Held]:
@@ -329,6 +287,7 @@ def _before(connection: Connection, session: Session) -> dict[str, str]:
     query = select(table.c.campaign, table.c.subset).where(
         table.c.station == session.station,
         table.c.id != session.id,
+        table.c.kind == tables.SUBSET,
         table.c.started_ns.is_not(None),
     )
     if session.started_ns is not None:
@@ -343,7 +302,12 @@ def _shot_since(connection: Connection, session: Session) -> int:
     query = (
         select(func.max(log.c.received_ns))
         .join(table, table.c.id == log.c.session)
-        .where(table.c.station == session.station, table.c.id != session.id, log.c.kind == PAINTED)
+        .where(
+            table.c.station == session.station,
+            table.c.id != session.id,
+            table.c.kind == tables.SUBSET,
+            log.c.kind == PAINTED,
+        )
     )
     return connection.scalar(query) or 0
 

@@ -49,6 +49,8 @@ def create(
             `MOST_RUNS`.
     """
     present = sessions.find(connection, session)
+    if present.kind != tables.SUBSET:
+        raise ConflictError("An alignment shot is taken again by asking for another one.")
     shot = _shot(connection, present)
     wanted = shot[-last:] if last else sorted(set(indices))
     if not wanted:

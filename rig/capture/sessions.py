@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-import statistics
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, func, select
 
 from rig.capture import campaigns, projections, states, stations
 from rig.capture.actors import actor_of
@@ -16,73 +14,32 @@ from rig.capture.campaigns import Campaign
 from rig.capture.coverage import first_missing
 from rig.capture.free import station_is_able, station_is_free, subset_is_free
 from rig.capture.messages import AgentEvent
+from rig.capture.session_rows import Progress, Session, every, find, progress, unanswered
 from rig.capture.states import ALLOWED, RECOVERED, Request, State
 from rig.capture.subsets import shot_spans
 from rig.planning.model import Subset
 from rig.store import tables
-from rig.store.errors import ConflictError, NotFoundError
+from rig.store.errors import ConflictError
 from rig.store.events import Event
 
-RATE_OVER = 30
-"""The rate is the median interval of this many newest captures: a pause does not move it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A session as the rig has confirmed it; see `rig.store.tables.session` for the fields."""
-
-    id: str
-    campaign: str
-    subset: int
-    station: str
-    first: int
-    last: int
-    state: State
-    requested: Request | None
-    requested_ns: int | None
-    refused: str | None
-    created_ns: int
-    updated_ns: int
-    started_ns: int | None
-    ended_ns: int | None
-    source_seq: int
-    committed: int
-    retakes: int
-    photos: int
-    verified: int
-    rejected: int
-    painted_index: int | None
-    last_index: int | None
-    rtt_ms: float | None
-    link: str | None
-    phone: dict[str, Any] | None
-    paused: dict[str, Any] | None
-    abort: dict[str, Any] | None
-    chain: str | None
-    legacy: bool
-    claimed: int
-    app: dict[str, Any] | None
-    run: int
-    reshoots: str | None
-    asked: dict[str, Any] | None
-    finish: dict[str, Any] | None
-
-    @property
-    def total(self) -> int:
-        """How many x-rays it has."""
-        return self.last - self.first + 1
-
-    def to_json(self) -> dict[str, Any]:
-        """As the API shows it."""
-        return {**asdict(self), "total": self.total}
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How fast it goes: seconds per capture and seconds left, None while too little is known."""
-
-    interval_s: float | None
-    eta_s: float | None
+__all__ = [
+    "Ingested",
+    "Progress",
+    "Session",
+    "acked",
+    "add",
+    "create",
+    "every",
+    "find",
+    "ingest",
+    "progress",
+    "recover",
+    "refuse",
+    "request",
+    "sensible",
+    "suspend",
+    "unanswered",
+]
 
 
 def create(
@@ -141,6 +98,7 @@ def add(
     station_is_able(kept, one, station)
     table = tables.session
     ours = (table.c.campaign == kept.id) & (table.c.subset == one.id)
+    ours &= table.c.kind == tables.SUBSET
     newest = connection.scalar(select(func.max(table.c.run)).where(ours))
     body = {
         "campaign": kept.id,
@@ -155,35 +113,6 @@ def add(
     }
     _record(connection, states.SESSION_CREATED, new_id, now_ns, actor_of(name), body)
     return find(connection, new_id)
-
-
-def find(connection: Connection, session: str) -> Session:
-    """The session with this id.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    table = tables.session
-    row = connection.execute(select(table).where(table.c.id == session)).mappings().first()
-    if row is None:
-        raise NotFoundError(f"No session has the id {session[:40]!r}.")
-    return _session(row)
-
-
-def every(
-    connection: Connection,
-    *,
-    campaign_id: str | None = None,
-    in_states: Collection[State] | None = None,
-) -> list[Session]:
-    """All sessions (of a campaign, in certain states), newest first."""
-    table = tables.session
-    query = select(table).order_by(table.c.created_ns.desc(), table.c.id)
-    if campaign_id is not None:
-        query = query.where(table.c.campaign == campaign_id)
-    if in_states is not None:
-        query = query.where(table.c.state.in_(in_states))
-    return [_session(row) for row in connection.execute(query).mappings()]
 
 
 def request(
@@ -205,6 +134,29 @@ def request(
             the abort that is latched.
     """
     present = find(connection, session)
+    sensible(connection, present, wanted, abort_id=abort_id)
+    body: dict[str, Any] = {"do": wanted}
+    if wanted is Request.REARM:
+        body["abort_id"] = abort_id
+    if wanted is Request.RESOLVE:
+        body["answer"] = answer
+    _record(connection, states.REQUESTED, session, now_ns, actor_of(name), body)
+    if wanted is Request.STOP and present.state in {State.CREATED, State.ENVIRONMENT}:
+        # No station knows of it: nobody else can confirm.
+        why = {"why": "It was taken back before it began.", "count": 0}
+        _record(connection, "stopped", session, now_ns, actor_of(name), why)
+    return find(connection, session)
+
+
+def sensible(
+    connection: Connection, present: Session, wanted: Request, *, abort_id: str | None = None
+) -> None:
+    """Whether *wanted* makes sense for the session as it is now; nothing is noted.
+
+    Raises:
+        ConflictError: as `request`.
+    """
+    session = present.id
     if present.state not in ALLOWED[wanted]:
         what = wanted.replace("_", " ")
         raise ConflictError(f"Session {session} is {present.state}: it cannot {what} now.")
@@ -226,7 +178,8 @@ def request(
     if wanted in {Request.START, Request.RESUME, Request.REARM, Request.RESOLVE}:
         station_is_free(connection, present.station, session)
         subset_is_free(connection, present.campaign, present.subset, but=session)
-    body: dict[str, Any] = {"do": wanted}
+    if wanted is Request.START:
+        _not_shot_meanwhile(connection, present)
     if wanted is Request.REARM:
         latched = (present.abort or {}).get("abort_id")
         if abort_id != latched:
@@ -234,15 +187,24 @@ def request(
                 f"The abort to clear is {latched}, not {abort_id}: read what happened, then "
                 "re-arm with the number that is shown."
             )
-        body["abort_id"] = abort_id
-    if wanted is Request.RESOLVE:
-        body["answer"] = answer
-    _record(connection, states.REQUESTED, session, now_ns, actor_of(name), body)
-    if wanted is Request.STOP and present.state in {State.CREATED, State.ENVIRONMENT}:
-        # No station knows of it: nobody else can confirm.
-        why = {"why": "It was taken back before it began.", "count": 0}
-        _record(connection, "stopped", session, now_ns, actor_of(name), why)
-    return find(connection, session)
+
+
+def _not_shot_meanwhile(connection: Connection, present: Session) -> None:
+    """Another session of the subset may have ended since this one was made.
+
+    One that is made of a completed subset shoots all of it again: somebody wants that.
+    """
+    if present.reshoots is not None or present.kind != tables.SUBSET:
+        return
+    log = tables.event
+    made = select(func.min(log.c.seq)).where(log.c.session == present.id)
+    since = connection.scalar(made) or 0
+    spans = shot_spans(connection, present.campaign, present.subset, ended_after=since)
+    if first_missing(present.first, present.first, spans) is None:
+        raise ConflictError(
+            f"X-ray {present.first} of subset {present.subset} was shot by another session "
+            f"meanwhile: stop session {present.id}, then make a new one of what is left."
+        )
 
 
 def suspend(
@@ -341,30 +303,6 @@ def acked(connection: Connection, station: str, session: str) -> int | None:
     return known
 
 
-def unanswered(connection: Connection, station: str) -> list[Session]:
-    """Sessions of *station* with an abort that it has not confirmed."""
-    table = tables.session
-    query = select(table).where(table.c.station == station, table.c.requested == Request.ABORT)
-    return [_session(row) for row in connection.execute(query).mappings()]
-
-
-def progress(connection: Connection, session: Session) -> Progress:
-    """The median interval of the newest captures or claims, and what it means for the rest."""
-    captured, claimed = tables.capture, tables.claim
-    table = claimed if session.legacy else captured
-    query = select(table.c.time_ns).where(table.c.session == session.id)
-    if not session.legacy:
-        query = query.where(captured.c.committed)
-    times = list(connection.scalars(query.order_by(table.c.time_ns.desc()).limit(RATE_OVER)))
-    if len(times) < 2:
-        return Progress(None, None)
-    interval = statistics.median(
-        (later - earlier) / 1e9 for later, earlier in itertools.pairwise(times)
-    )
-    done = session.claimed if session.legacy else session.committed
-    return Progress(interval, interval * (session.total - done))
-
-
 def _record(
     connection: Connection,
     kind: str,
@@ -391,10 +329,3 @@ def _event(message: AgentEvent, station: str, now_ns: int) -> Event:
         attempt=message.attempt,
         body=message.body,
     )
-
-
-def _session(row: RowMapping) -> Session:
-    values = dict(row)
-    values["state"] = State(values["state"])
-    values["requested"] = Request(values["requested"]) if values["requested"] else None
-    return Session(**values)

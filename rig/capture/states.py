@@ -20,6 +20,8 @@ class State(StrEnum):
     """Preflight: nothing has been set or asked for yet."""
     ENVIRONMENT = "environment"
     """The room is being set and confirmed, factor by factor."""
+    ALIGNMENT = "alignment"
+    """An alignment shot is asked for, taken, judged or waived."""
     LOADING = "loading"
     """The start is asked for: the station takes the plan and waits for the phone."""
     ARMED = "armed"
@@ -63,6 +65,8 @@ REQUESTED = "requested"
 REFUSED = "refused"
 BOOT = "interrupted"
 SESSION_CREATED = "session_created"
+ALIGNING = ("alignment_asked", "aligned", "alignment_accepted", "alignment_waived")
+"""What is told of a session's alignment shots; see `rig.capture.alignment_rows`."""
 
 _S = State
 ENDED: frozenset[State] = frozenset({_S.STOPPED, _S.COMPLETED})
@@ -70,7 +74,7 @@ ENDED: frozenset[State] = frozenset({_S.STOPPED, _S.COMPLETED})
 RECOVERED: frozenset[State] = frozenset({_S.LOADING, _S.ARMED, _S.RUNNING, _S.PAUSING, _S.STOPPING})
 """States that a restart of the controller turns into `interrupted`: it no longer knows."""
 _OPEN = tuple(state for state in State if state not in {*ENDED, _S.ABORTED})
-_BEFORE = (_S.CREATED, _S.ENVIRONMENT)
+_BEFORE = (_S.CREATED, _S.ENVIRONMENT, _S.ALIGNMENT)
 _NOT_YET = (*_BEFORE, _S.LOADING, _S.INTERRUPTED)
 
 
@@ -79,6 +83,8 @@ def _table() -> dict[tuple[State, str], State]:
     for state in _BEFORE:
         for kind in ("condition_applied", "condition_confirmed"):
             table[state, kind] = _S.ENVIRONMENT
+        for kind in ALIGNING:
+            table[state, kind] = _S.ALIGNMENT
         table[state, f"{REQUESTED}:start"] = _S.LOADING
     for state in _NOT_YET:
         # The station goes on by itself while the controller is away: its events end `interrupted`.
@@ -126,6 +132,9 @@ ALLOWED: Mapping[Request, frozenset[State]] = MappingProxyType(
     }
 )
 """The states in which a request makes sense."""
+
+BEFORE: frozenset[State] = frozenset(_BEFORE)
+"""No station knows of such a session yet."""
 
 BUSY: frozenset[State] = frozenset({*_ACTIVE, _S.PAUSED, _S.STOPPING})
 """A station with a session in one of these is taken."""

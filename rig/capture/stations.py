@@ -140,6 +140,10 @@ class Hub:
         """A message came over *link*."""
         link.heard = self._clock()
 
+    def recall(self, station: str, seconds: float) -> None:
+        """*station* was heard so long ago, by an earlier controller; what is known here counts."""
+        self._left.setdefault(station, self._clock() - max(seconds, 0.0))
+
     def get(self, station: str) -> Link | None:
         """The connection of *station*, if there is one."""
         return self._links.get(station)
@@ -182,6 +186,29 @@ def _ended(outbox: asyncio.Queue[Message | None]) -> asyncio.Queue[Message | Non
         outbox.get_nowait()
     outbox.put_nowait(None)
     return outbox
+
+
+def heard(connection: Connection) -> dict[str, int]:
+    """Station -> when it was heard last, as far as the log tells (Unix time, controller's clock).
+
+    It came, it left, or an event of one of its newest sessions arrived; nothing else is kept.
+    """
+    log, table = tables.event, tables.session
+    found: dict[str, int] = {}
+    came = select(log.c.body, log.c.received_ns).where(
+        log.c.session.is_(None), log.c.kind.in_(("station_connected", "station_left"))
+    )
+    for row in connection.execute(came.order_by(log.c.seq.desc()).limit(1000)):
+        found.setdefault(str(row.body.get("name")), row.received_ns)
+    for name in names(connection):
+        mine = select(table.c.id).where(table.c.station == name)
+        for session in connection.scalars(mine.order_by(table.c.updated_ns.desc()).limit(3)):
+            told = select(log.c.received_ns).where(
+                log.c.session == session, log.c.source_seq.is_not(None)
+            )
+            last = connection.scalar(told.order_by(log.c.source_seq.desc()).limit(1))
+            found[name] = max(found.get(name, 0), last or 0)
+    return {name: time_ns for name, time_ns in found.items() if time_ns}
 
 
 def find(connection: Connection, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, exists, select
 
 from rig.capture.campaigns import Campaign
 from rig.capture.coverage import Span, first_missing
@@ -22,7 +22,11 @@ def subset_states(connection: Connection, campaign: Campaign) -> dict[int, str]:
     shot: dict[int, list[Span]] = {}
     query = (
         select(table.c.subset, table.c.state, _claimed_only(table), table.c.first, _reached(table))
-        .where(table.c.campaign == campaign.id, table.c.reshoots.is_(None))
+        .where(
+            table.c.campaign == campaign.id,
+            table.c.reshoots.is_(None),
+            table.c.kind == tables.SUBSET,
+        )
         .order_by(table.c.created_ns, table.c.id)
     )
     for subset, state, claimed, first, reached in connection.execute(query):
@@ -49,15 +53,24 @@ def _reached(table: Table) -> ColumnElement[int | None]:
     return case((table.c.state == State.COMPLETED, table.c.last), else_=table.c.last_index)
 
 
-def shot_spans(connection: Connection, campaign: str, subset: int) -> list[tuple[int, int]]:
-    """What the ended sessions of a subset have shot, as spans of indices."""
-    table = tables.session
+def shot_spans(
+    connection: Connection, campaign: str, subset: int, *, ended_after: int | None = None
+) -> list[tuple[int, int]]:
+    """What the ended sessions of a subset have shot, as spans of indices.
+
+    Only those whose end has a number beyond *ended_after* in the log, if that is given.
+    """
+    table, log = tables.session, tables.event
     query = select(table.c.first, _reached(table).label("reached")).where(
         table.c.campaign == campaign,
         table.c.subset == subset,
         table.c.state.in_(ENDED),
         table.c.reshoots.is_(None),
+        table.c.kind == tables.SUBSET,
         _reached(table).is_not(None),
         ~_claimed_only(table),
     )
+    if ended_after is not None:
+        ended = log.c.kind.in_([str(state) for state in ENDED]) & (log.c.seq > ended_after)
+        query = query.where(exists().where(log.c.session == table.c.id, ended))
     return [(row.first, row.reached) for row in connection.execute(query)]

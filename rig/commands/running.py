@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rig.errors import UserError
+
+if TYPE_CHECKING:
+    import httpx
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 WITHIN = 20.0
@@ -19,12 +22,33 @@ def url_of(home: Path) -> str:
     return DEFAULT_URL if told is None else told[0]
 
 
-def post(home: Path, path: str) -> dict[str, Any]:
-    """POST *path* to the controller that runs on *home*; its JSON answer.
+def post(home: Path, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """POST *body* to *path* of the controller that runs on *home*; its JSON answer.
 
     Raises:
         UserError: none runs there, or it refuses; then in its own words.
     """
+    return _object(_ask(home, "POST", path, body))
+
+
+def get(home: Path, path: str) -> dict[str, Any]:
+    """GET *path* as `post` does."""
+    return _object(_ask(home, "GET", path, None))
+
+
+def fetch(home: Path, path: str) -> bytes:
+    """The bytes at *path*; raises as `post`."""
+    return _ask(home, "GET", path, None).content
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        return dict(answer.json())
+    except ValueError as error:
+        raise UserError(f"The controller's answer is no JSON ({error}): is it one?") from error
+
+
+def _ask(home: Path, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
     import httpx
 
     told = _told(home)
@@ -37,16 +61,19 @@ def post(home: Path, path: str) -> dict[str, Any]:
     try:
         # Never through a proxy of the environment: it is this very machine.
         with httpx.Client(trust_env=False, timeout=WITHIN) as client:
-            answer = client.post(url + path, headers={"Authorization": f"Bearer {token}"})
-        said = answer.json()
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = client.request(method, url + path, headers=headers, json=body)
+        refusal = None if answer.is_success else dict(answer.json())
     except (httpx.HTTPError, ValueError) as error:
         raise UserError(
             f"The controller at {url} does not answer ({type(error).__name__}): look whether it "
             "still runs, then try again."
         ) from error
-    if not answer.is_success:
-        raise UserError(str(said.get("detail", f"The controller answered {answer.status_code}.")))
-    return dict(said)
+    if refusal is not None:
+        raise UserError(
+            str(refusal.get("detail", f"The controller answered {answer.status_code}."))
+        )
+    return answer
 
 
 def _told(home: Path) -> tuple[str, str] | None:

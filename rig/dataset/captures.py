@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rig.catalog.model import Xray
-from rig.dataset import layout
+from rig.dataset import conditions, layout
 from rig.dataset.errors import DatasetError
 from rig.dataset.labels import write_csv
 from rig.dataset.model import CapturedPhoto, Gap
@@ -70,6 +70,7 @@ def photo_row(stored: Stored) -> dict[str, Any]:
         "score": p.score,
         "homography": flat,
         **{FACTOR + name: level for name, level in p.environment.levels.items()},
+        **conditions.columns(p.conditions),
     }
 
 
@@ -92,7 +93,8 @@ def _xray_columns(xray: Xray) -> dict[str, Any]:
 def write_captures(file: Path, rows: Sequence[Mapping[str, Any]], root: str) -> None:
     """Write *rows* by index and device; every factor is a column, null where it does not apply."""
     factors = sorted({name for row in rows for name in row if name.startswith(FACTOR)})
-    fields = [*_COLUMNS, *((name, pa.string()) for name in factors)]
+    known = conditions.fields([name.removeprefix(FACTOR) for name in factors])
+    fields = [*_COLUMNS, *((name, pa.string()) for name in factors), *known]
     schema = pa.schema(fields, metadata={b"format": FORMAT, b"dataset": root.encode()})
     ordered = sorted(rows, key=lambda row: (row["index"], row.get("device") or ""))
     columns = [pa.array([row.get(name) for row in ordered], kind) for name, kind in fields]

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, RowMapping, select
 
 from rig.catalog.model import Xray
 from rig.dataset.build import build
+from rig.dataset.conditions import Conditions
 from rig.dataset.model import BuildReport, CapturedPhoto, Gap
 from rig.planning.model import Environment
-from rig.store import captures, catalogs, tables
+from rig.store import captures, catalogs, condition_log, tables
 from rig.store.captures import Committed, Photo
 from rig.store.database import Database
 from rig.store.errors import NotFoundError
@@ -100,7 +101,8 @@ def _sessions(connection: Connection, campaign: str) -> list[tuple[RowMapping, R
         row["id"]: row
         for row in connection.execute(select(t).where(t.c.campaign == campaign)).mappings()
     }
-    query = select(s).where(s.c.campaign == campaign).order_by(s.c.created_ns, s.c.id)
+    query = select(s).where(s.c.campaign == campaign, s.c.kind == tables.SUBSET)
+    query = query.order_by(s.c.created_ns, s.c.id)
     return [(row, subsets[row["subset"]]) for row in connection.execute(query).mappings()]
 
 
@@ -119,6 +121,10 @@ def _collect(
     environment = Environment(subset["environment"], subset["levels"])
     received = {(p.index, p.name): p for p in captures.photos(connection, session["id"])}
     folder = captures.incoming(home, session["id"])
+    known = condition_log.timeline(
+        connection, session["id"], session["campaign"], session["subset"]
+    )
+    light = condition_log.readings(connection, session["id"])
     if session["legacy"]:  # what the optical check has not verified was never committed
         for back in received.values():
             reasons[back.index] = back.reason or "The photo was not verified yet."
@@ -128,6 +134,7 @@ def _collect(
         if reason is not None or photo is None:
             reasons[one.index] = reason or "The photo has not come back."
             continue
+        at = one.t_trigger_ns or one.time_ns
         photos[one.index] = CapturedPhoto(
             xray=by_index[one.index],
             file=folder / one.name,
@@ -140,6 +147,7 @@ def _collect(
             sha256=one.sha256,
             score=photo.score or 0.0,
             homography=photo.homography,
+            conditions=Conditions(known.at(at), light.before(at)),
         )
 
 

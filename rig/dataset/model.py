@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.catalog.model import Xray
+from rig.dataset.conditions import UNKNOWN, Conditions
 from rig.planning.model import Environment
 
 Homography = Sequence[Sequence[float]]
@@ -29,6 +30,7 @@ class CapturedPhoto:
         sha256: hex digest of the bytes as committed.
         score: of the verification.
         homography: of the verification; None when unknown.
+        conditions: how each level was known when it was taken.
     """
 
     xray: Xray
@@ -42,6 +44,7 @@ class CapturedPhoto:
     sha256: str
     score: float
     homography: Homography | None
+    conditions: Conditions = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

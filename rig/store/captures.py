@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, select
 
-from rig.store.tables import batch, capture, photo
+from rig.store.tables import SUBSET, batch, capture, photo
 from rig.store.tables import session as session_table
 
 
@@ -153,6 +153,7 @@ def waiting(connection: Connection) -> tuple[str, ...]:
         .join(session_table, session_table.c.id == batch.c.session)
         .where(batch.c.complete, exists().where(_same_session, photo.c.verified.is_(None)))
         .where(session_table.c.committed >= batch.c.count)
+        .where(session_table.c.kind == SUBSET)  # the card is no x-ray
         .order_by(batch.c.completed_ns)
     )
     return tuple(connection.scalars(query))

@@ -18,6 +18,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+SUBSET, ALIGNMENT = "subset", "alignment"
+"""Kinds of sessions: photos of x-rays, and one photo of the test card."""
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -157,6 +160,9 @@ session = Table(
     Column("reshoots", String),  # the session whose photos it replaces
     Column("asked", JSON(none_as_null=True)),  # by, code, why of what is requested
     Column("finish", JSON(none_as_null=True)),  # reason, by, code, why, count
+    Column("kind", String, nullable=False, server_default=SUBSET),
+    Column("parent", String),  # of an alignment shot: the session that it is taken for
+    Column("alignment", JSON(none_as_null=True)),  # the newest shot, see rig.capture.alignment_rows
     ForeignKeyConstraint(["campaign", "subset"], ["subset.campaign", "subset.id"]),
     Index("ix_session_campaign_subset", "campaign", "subset"),
     Index("ix_session_station_state", "station", "state"),

@@ -12,9 +12,11 @@ from starlette.staticfiles import StaticFiles
 
 from rig import __version__
 from rig.web import pages, phone_pages, problems
+from rig.web.alignment import Aligner
 from rig.web.api import (
     access,
     agent,
+    alignment,
     campaigns,
     catalogs,
     conditions,
@@ -39,6 +41,7 @@ from rig.web.middleware import (
 )
 from rig.web.pairing import TryLog
 from rig.web.patience import Hurry
+from rig.web.queueing import Queue
 from rig.web.receive import MAX_PHOTO, Turns
 from rig.web.watching import Watcher
 
@@ -54,6 +57,8 @@ def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastA
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         rig.start()
         rig.spawn(Watcher(rig).run(), "watch")
+        rig.spawn(Aligner(rig).run(), "alignment")
+        rig.spawn(Queue(rig).run(), "queue")
         if rig.room is not None:
             rig.spawn(LightWatch(rig).run(), "light")
         try:
@@ -89,6 +94,7 @@ def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastA
         stations,
         sessions,
         conditions,
+        alignment,
         photos,
         release,
         phone,

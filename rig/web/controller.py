@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from rig.capture import sessions
+from rig.capture import sessions, stations
 from rig.capture.stations import Hub, Link
 from rig.environment.config import RoomFile
 from rig.store.database import Database
@@ -97,12 +97,15 @@ class Controller:
         database.write_now(lambda c: jobs.recover(c, now))
         if recovered:
             log.info("interrupted sessions", sessions=recovered)
+        hub = Hub(time.monotonic)
+        for station, heard_ns in database.query(stations.heard).items():
+            hub.recall(station, (now - heard_ns) / 1e9)
         auth = Auth(read_secret(home), database, time.time, token)
         return cls(
             home=home,
             database=database,
             auth=auth,
-            hub=Hub(time.monotonic),
+            hub=hub,
             codes=Codes(auth.code_key(), secrets.token_bytes),
             phones=Phones(time.monotonic),
             phone_app=_phone_app(),

@@ -32,7 +32,8 @@ class Need:
 
 _LEFT = frozenset({"planned", State.STOPPED})
 _WAITING = (
-    State.ABORTED, State.PAUSED, State.INTERRUPTED, State.CREATED, State.ENVIRONMENT
+    State.ABORTED, State.PAUSED, State.INTERRUPTED, State.CREATED, State.ENVIRONMENT,
+    State.ALIGNMENT,
 )  # fmt: skip
 
 

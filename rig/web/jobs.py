@@ -1,4 +1,8 @@
-"""Long work beside the requests: a thread, a row with its progress, an event at every step."""
+"""Long work beside the requests: a thread, a row with its progress, an event at every step.
+
+What was asked for stands in a job's first event, so that a job that was cancelled, failed or cut
+short by a restart can be taken up again under its number; the work itself skips what is done.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from rig.capture import projections
 from rig.errors import UserError
 from rig.store import tables
 from rig.store.database import Database
-from rig.store.errors import NotFoundError
+from rig.store.errors import ConflictError, NotFoundError
 from rig.store.events import Event
 
 log = structlog.get_logger("rig.jobs")
@@ -61,6 +65,8 @@ class Handle:
         self.job = job
         self._cancel = threading.Event()
         self._told_ns = 0
+        self.unwanted = False
+        """A person cancelled it, not the end of the controller."""
 
     def progress(self, done: int, total: int) -> None:
         """Say how far it is; cheap enough to call for every item.
@@ -68,13 +74,17 @@ class Handle:
         Raises:
             CancelledJobError: somebody asked to stop.
         """
-        if self._cancel.is_set():
-            raise CancelledJobError
+        self.check()
         self.job = replace(self.job, done=done, total=total)
         now = self._runner.clock_ns()
         if now - self._told_ns >= EVERY_NS:
             self._told_ns = now
             self._runner.record(self.job)
+
+    def check(self) -> None:
+        """Raise CancelledJobError when somebody asked to stop."""
+        if self._cancel.is_set():
+            raise CancelledJobError
 
     def cancel(self) -> None:
         """Ask the work to stop at its next `progress`."""
@@ -85,7 +95,10 @@ Work = Callable[[Handle], Mapping[str, Any] | None]
 
 
 class JobRunner:
-    """Runs jobs, at most *workers* at a time, in the order in which they came."""
+    """Runs jobs, at most *workers* at a time, in the order in which they came.
+
+    Long ones wait for each other only: the intake of a batch never waits for a synthesis of hours.
+    """
 
     def __init__(
         self, database: Database, clock_ns: Callable[[], int], *, workers: int = 1
@@ -93,41 +106,86 @@ class JobRunner:
         self._database = database
         self.clock_ns = clock_ns
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="rig-job")
+        self._long = ThreadPoolExecutor(1, thread_name_prefix="rig-long-job")
         self._handles: dict[str, Handle] = {}
+        self._lock = threading.Lock()
+        self._closing = False
 
-    def submit(self, kind: str, work: Work, *, session: str | None = None) -> str:
-        """Run *work* in a thread; returns the job's id."""
+    def submit(
+        self,
+        kind: str,
+        work: Work,
+        *,
+        session: str | None = None,
+        wanted: Mapping[str, Any] | None = None,
+        long: bool = False,
+    ) -> str:
+        """Run *work* in a thread; returns the job's id.
+
+        Args:
+            kind: a word.
+            work: what to do.
+            session: whose job it is.
+            wanted: JSON of what was asked for; with it the job can be resumed.
+            long: it takes hours, and waits only for others like it.
+        """
         job = Job("j" + secrets.token_hex(8), kind, session, JobState.RUNNING)
-        handle = Handle(self, job)
-        self._handles[job.id] = handle
-        self.record(job)
-        self._pool.submit(self._run, handle, work)
+        self._begin(job, work, wanted, long=long)
         return job.id
+
+    def resume(self, job: Job, work: Work, *, long: bool = False) -> Job:
+        """Run *work* for *job* again, under its number; what it has counts from the start.
+
+        Raises:
+            ConflictError: it runs, or is done.
+        """
+        again = replace(job, state=JobState.RUNNING, done=0, error=None, result=None)
+        if job.state in {JobState.RUNNING, JobState.DONE}:
+            raise ConflictError(f"Job {job.id} is {job.state}: there is nothing to resume.")
+        self._begin(again, work, None, long=long)
+        return again
+
+    def _begin(self, job: Job, work: Work, wanted: Mapping[str, Any] | None, *, long: bool) -> None:
+        handle = Handle(self, job)
+        with self._lock:
+            if job.id in self._handles:
+                raise ConflictError(f"Job {job.id} is running: there is nothing to resume.")
+            self._handles[job.id] = handle
+        self.record(job, wanted)
+        (self._long if long else self._pool).submit(self._run, handle, work)
 
     def cancel(self, job: str) -> bool:
         """Ask *job* to stop; False when it does not run here."""
         handle = self._handles.get(job)
         if handle is None:
             return False
+        handle.unwanted = True
         handle.cancel()
         return True
 
-    def record(self, job: Job) -> None:
-        """Keep the state of *job* and tell the streams."""
-        self._database.write_now(lambda connection: _record(connection, job, self.clock_ns()))
+    def record(self, job: Job, wanted: Mapping[str, Any] | None = None) -> None:
+        """Keep the state of *job*, with what was *wanted* if it begins, and tell the streams."""
+        now = self.clock_ns()
+        self._database.write_now(lambda connection: _record(connection, job, now, wanted))
 
     def close(self) -> None:
-        """Ask all jobs to stop and wait for them."""
+        """Ask all jobs to stop and wait for them; they are `interrupted` and can be resumed."""
+        self._closing = True
         for handle in list(self._handles.values()):
             handle.cancel()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        # Those that wait for their turn are run, and end at once: no row stays behind.
+        for pool in (self._pool, self._long):
+            pool.shutdown(wait=True)
 
     def _run(self, handle: Handle, work: Work) -> None:
         try:
+            handle.check()
             result = work(handle)
             job = replace(handle.job, state=JobState.DONE, result=dict(result) if result else None)
         except CancelledJobError:
-            job = replace(handle.job, state=JobState.CANCELLED)
+            stopped = self._closing and not handle.unwanted
+            state = JobState.INTERRUPTED if stopped else JobState.CANCELLED
+            job = replace(handle.job, state=state)
         except UserError as error:
             job = replace(handle.job, state=JobState.FAILED, error=str(error))
         except Exception as error:
@@ -158,6 +216,18 @@ def latest(connection: Connection, limit: int = 50) -> list[Job]:
     return [_job(row) for row in connection.execute(query).mappings()]
 
 
+def wanted_of(connection: Connection, job: Job) -> dict[str, Any] | None:
+    """What *job* was asked for; None when that is not on record."""
+    table = tables.event
+    mine = table.c.session.is_(None) if job.session is None else table.c.session == job.session
+    query = select(table.c.body).where(mine, table.c.kind == "job").order_by(table.c.seq)
+    for body in connection.scalars(query):
+        if body.get("id") == job.id:
+            wanted: dict[str, Any] | None = body.get("wanted")
+            return wanted
+    return None
+
+
 def recover(connection: Connection, now_ns: int) -> list[Job]:
     """After a start of the controller: jobs that ran are `interrupted`; returns them."""
     query = select(tables.job).where(tables.job.c.state == JobState.RUNNING)
@@ -170,8 +240,10 @@ def recover(connection: Connection, now_ns: int) -> list[Job]:
     return found
 
 
-def _record(connection: Connection, job: Job, now_ns: int) -> None:
-    body = {
+def _record(
+    connection: Connection, job: Job, now_ns: int, wanted: Mapping[str, Any] | None = None
+) -> None:
+    body: dict[str, Any] = {
         "id": job.id,
         "kind": job.kind,
         "state": job.state,
@@ -180,6 +252,8 @@ def _record(connection: Connection, job: Job, now_ns: int) -> None:
         "error": job.error,
         "result": job.result,
     }
+    if wanted is not None:
+        body["wanted"] = dict(wanted)
     event = Event("job", now_ns, now_ns, "controller", session=job.session, body=body)
     projections.record(connection, event)
 

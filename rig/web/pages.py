@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, Response
 
 from rig.capture import sessions
 from rig.capture.states import State
-from rig.store import catalogs, events
+from rig.store import catalogs, events, tables
 from rig.web.auth import COOKIE_SECONDS, Auth, Principal
 from rig.web.deps import Rig, SessionId, operator
 from rig.web.home import campaign_view, home_view
@@ -93,7 +93,10 @@ async def campaign(rig: Rig, name: str) -> Response:
 
 @router.get("/sessions/{session}", dependencies=operator)
 async def session(rig: Rig, session: SessionId) -> Response:
-    """A session, live."""
+    """A session, live; an alignment shot is shown with the session that it is taken for."""
+    found = await rig.database.aquery(lambda c: sessions.find(c, session))
+    if found.kind == tables.ALIGNMENT:
+        return RedirectResponse(f"/sessions/{found.parent}/alignment", 303)
     free = shutil.disk_usage(rig.home).free
 
     def read(connection: Any) -> dict[str, Any]:

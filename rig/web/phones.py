@@ -53,7 +53,9 @@ class PhoneStatus(BaseModel):
     total: Count | None = None
     battery_pct: Annotated[float, Field(ge=0, le=100)] | None = None
     temp_c: Annotated[float, Field(ge=-100, le=200)] | None = None
+    charging: bool | None = None
     free_bytes: Count | None = None
+    health_age_ms: Count | None = None
     link_ms: Number | None = None
     last_error: Sentence | None = None
     camera: Line | None = None

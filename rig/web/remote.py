@@ -8,13 +8,14 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from rig.capture import campaigns, conditions, sessions
+from rig.capture import alignment, campaigns, conditions, sessions
 from rig.capture.sessions import Session
-from rig.capture.states import PAUSES, Request, State
+from rig.capture.states import BEFORE, PAUSES, Request, State
 from rig.capture.stations import Link, StationAwayError
 from rig.planning.plan import to_json
+from rig.store import tables
 from rig.store.errors import ConflictError
-from rig.web import room
+from rig.web import devices, room
 from rig.web.controller import Controller
 
 log = structlog.get_logger("rig.remote")
@@ -48,15 +49,17 @@ async def ask(
         abort_id: of the abort that is cleared.
         answer: legacy mode, of a resolve.
         name: of the operator.
-        confirm: before a start, note that *name* has looked at every level of the environment.
+        confirm: before a start, note that *name* has looked at every level of the environment, and
+            answers for the alignment as `rig.capture.alignment.gate` says.
 
     Raises:
         NotFoundError: no such session.
-        ConflictError: it makes no sense now, a level of the environment is not confirmed, or the
-            station is not connected (an abort waits).
+        ConflictError: it makes no sense now, screen or phone is not ready, a level of the
+            environment is not confirmed, the alignment is missing or rejected, or the station is
+            not connected (an abort waits).
     """
     present = await rig.database.aquery(lambda c: sessions.find(c, session))
-    unknown = wanted is Request.STOP and present.state in {State.CREATED, State.ENVIRONMENT}
+    unknown = wanted is Request.STOP and present.state in BEFORE
     if wanted is not Request.ABORT and not unknown:
         rig.hub.need(present.station)
     if (
@@ -65,18 +68,32 @@ async def ask(
         and present.state is not State.PAUSED
     ):
         wanted = Request.START
+    if wanted in devices.ASKS:
+        await rig.database.aquery(
+            lambda c: sessions.sensible(c, present, wanted, abort_id=abort_id)
+        )
+        await devices.check(rig, present, wanted)
     await room.prepare(rig, present, wanted)
     now = rig.clock_ns()
+    link = rig.hub.get(present.station)
+    legacy = present.legacy or (link is not None and link.legacy)
 
     def note(connection: Connection) -> Session:
         before = sessions.find(connection, session)
         shoots = wanted in {Request.START, Request.RESUME, Request.REARM}
-        if shoots and confirm:
+        card = before.kind == tables.ALIGNMENT
+        found = alignment.standing(connection, before)
+        if shoots and confirm and not card:
             conditions.confirm_all(connection, before, name=name or "script", now_ns=now)
+        missing = conditions.blockers(connection, before) if shoots and not card else []
+        if wanted is Request.START and not card and not missing:
+            alignment.gate(
+                connection, before, found, confirm=confirm, legacy=legacy, name=name, now_ns=now
+            )
         asked = sessions.request(
             connection, session, wanted, now, abort_id=abort_id, answer=answer, name=name
         )
-        if shoots and (missing := conditions.blockers(connection, before)):
+        if missing:
             raise ConflictError(" ".join(missing))
         return asked
 
@@ -154,6 +171,8 @@ async def _refuse(rig: Controller, session: Session, wanted: Request, why: str) 
 
 
 def _plan(connection: Connection, session: Session) -> dict[str, Any]:
+    if session.kind == tables.ALIGNMENT:
+        return to_json(alignment.plan_of(connection, session))
     campaign = campaigns.find(connection, session.campaign)
     plan = campaigns.plan_of(
         connection,

@@ -75,6 +75,20 @@ def _requested(event: Event) -> str:
     return f"{name} asks for: {what}" if name else f"Asked for: {what}"
 
 
+def _devices(event: Event) -> str:
+    """What screen and phone answered: what blocks, else that they are ready."""
+    wrong = [str(one["text"]) for one in event.body.get("answers", ()) if one.get("blocks")]
+    if event.source_seq is not None:
+        return "devices"  # a station's word on itself means nothing
+    return f"Not ready: {' '.join(wrong)}" if wrong else "Screen and phone were asked: ready"
+
+
+def _who(event: Event) -> str:
+    """Whose decision it is, and why."""
+    why = event.body.get("why")
+    return f"{name_of(event.actor) or event.actor}{f': {why}' if why else ''}"
+
+
 _WORDS: dict[str, Callable[[Event], str]] = {
     "session_created": lambda e: f"Session created on station {e.body['station']}",
     "requested": _requested,
@@ -112,6 +126,19 @@ _WORDS: dict[str, Callable[[Event], str]] = {
         f"To be looked at again: {', '.join(map(str, e.body.get('factors', ())))}. "
         + str(e.body.get("why") or "")
     ),
+    "devices": _devices,
+    "queued": lambda e: (
+        f"Starts by itself after session {e.body['after']}"
+        if e.body.get("after")
+        else "Starts by itself as soon as its station is ready"
+    ),
+    "unqueued": lambda e: f"Not started by itself. {e.body.get('why', '')}",
+    "alignment_asked": lambda _: "Alignment shot asked for",
+    "aligned": lambda e: (
+        f"Alignment {e.body.get('verdict')}: {' '.join(map(str, e.body.get('words') or ()))}"
+    ),
+    "alignment_accepted": lambda e: f"Alignment accepted by {_who(e)}",
+    "alignment_waived": lambda e: f"Alignment waived by {_who(e)}",
     "condition_evidence": lambda e: f"A photo shows {e.body.get('factor')}",
     "aborted": lambda e: f"ABORTED. {e.body.get('why', '')}",
     "rearmed": lambda e: f"Abort {e.body.get('abort_id', '')} cleared by a person",

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from rig.capture import campaigns, reshoot, sessions
+from rig.capture import campaigns, queue, reshoot, sessions
 from rig.capture.sessions import Session
 from rig.capture.states import ALLOWED, ENDED, Request, State
 from rig.capture.stations import Hub
 from rig.capture.watch import RESUMES
 from rig.store import captures, catalogs, events, tables
+from rig.web import devices
+from rig.web.alignment import alignment_view
 from rig.web.conditions import conditions_view
 from rig.web.legacy import doubt, legacy_step, legacy_view, legacy_words
 from rig.web.sentences import say
@@ -23,6 +28,7 @@ NOTEWORTHY = frozenset(
 _WORDS = {
     State.CREATED: "Ready to start",
     State.ENVIRONMENT: "Setting the room",
+    State.ALIGNMENT: "Aligning the phone",
     State.LOADING: "Getting ready: waiting for the phone",
     State.ARMED: "Armed: the first x-ray follows",
     State.RUNNING: "Shooting",
@@ -85,6 +91,7 @@ def next_step(session: Session, *, connected: bool) -> str:
     return {
         State.CREATED: "Check the room, then start.",
         State.ENVIRONMENT: "Set and confirm every level of the environment, then start.",
+        State.ALIGNMENT: "Follow the words of the alignment shot, then start.",
         State.STOPPING: "Wait until the phone has closed its books; if it is lost, abort.",
         State.LOADING: "Pair the phone if it does not connect by itself.",
     }.get(session.state, "Nothing: leave the room as it is.")
@@ -113,13 +120,19 @@ def _next_index(session: Session) -> str:
     return str(session.first if session.last_index is None else session.last_index + 1)
 
 
-def session_view(connection: Connection, session: Session, hub: Hub) -> dict[str, Any]:
+def session_view(
+    connection: Connection,
+    session: Session,
+    hub: Hub,
+    clock_ns: Callable[[], int] = time.time_ns,
+) -> dict[str, Any]:
     """Everything that the live page shows; `seq` is where its event stream begins."""
     campaign = campaigns.find(connection, session.campaign)
     subset = campaigns.subset_of(campaign, session.subset)
     speed = sessions.progress(connection, session)
     station = hub.view(session.station)
     batch = captures.batch_of(connection, session.id)
+    here = queue.place(connection, session)
     notes = events.latest(connection, session=session.id, kinds=NOTEWORTHY, limit=50)
     return {
         **session.to_json(),
@@ -145,6 +158,9 @@ def session_view(connection: Connection, session: Session, hub: Hub) -> dict[str
         "shown": _shown(connection, session, campaign.catalog_id),
         "notes": [one.to_json() | {"words": say(one)} for one in notes],
         "conditions": conditions_view(connection, session),
+        "alignment_view": alignment_view(connection, session),
+        "queue": None if here is None else asdict(here),
+        "devices": devices.latest(connection, session.id, clock_ns()),
         "rejects": _rejects(connection, session.id),
         "reshoot_sessions": [
             {"id": one.id, "first": one.first, "last": one.last, "words": words(one)}
@@ -186,6 +202,8 @@ def _rejects(connection: Connection, session: str) -> list[dict[str, Any]]:
 
 def _shown(connection: Connection, session: Session, catalog_id: str) -> dict[str, Any] | None:
     """The newest photo that arrived (or else the newest capture) and the x-ray it shows."""
+    if session.kind != tables.SUBSET:
+        return None  # the card is no x-ray
     photo, capture = tables.photo, tables.capture
     row = (
         connection.execute(

@@ -296,3 +296,25 @@ def test_spans():
     assert first_missing(1, 9, [(1, 4), (6, 9)]) == 5
     assert runs([7, 3, 4, 4, 9]) == [(3, 4), (7, 7), (9, 9)]
     assert runs([]) == []
+
+
+def test_no_subset_is_shot_twice_by_sessions_that_were_made_beforehand(rig, session, shoot, say):
+    """Two sessions of a subset are made, one is shot: the other does not start."""
+    other = "s" + "f" * 16
+
+    def make(new_id):
+        return rig(
+            lambda c: sessions.create(
+                c, new_id=new_id, campaign="camp", subset=1, station="room-2", now_ns=11
+            )
+        )
+
+    make(other)
+    shoot(session, [1, 2, 3])
+    with pytest.raises(ConflictError, match="is being shot by session"):
+        rig(lambda c: sessions.request(c, other, Request.START, 50))
+    say(session, "completed", count=3, chain="ab")
+    with pytest.raises(ConflictError, match="was shot by another session meanwhile"):
+        rig(lambda c: sessions.request(c, other, Request.START, 51))
+    deliberate = make("s" + "e" * 16)
+    assert rig(lambda c: sessions.request(c, deliberate.id, Request.START, 52)).first == 1

@@ -82,3 +82,22 @@ async def test_an_agent_that_does_not_read_is_noticed():
         link.send({})
     with pytest.raises(StationAwayError, match="does not take"):
         link.send({})
+
+
+def test_a_station_that_an_earlier_controller_heard_has_an_age(rig, session, database):
+    """By the log: when it came, when it left, and the last event of its sessions."""
+    from rig.capture import projections
+    from rig.store.events import Event
+
+    came = Event("station_connected", 40, 40, "station:room-2", body={"name": "room-2"})
+    rig(lambda c: projections.record(c, came))
+    told = Event("armed", 50, 77, "station:room-1", session, 1)
+    rig(lambda c: projections.record(c, told))
+    with database.read() as connection:
+        assert stations.heard(connection) == {"room-1": 77, "room-2": 40}
+    hub = Hub(lambda: 100.0)
+    hub.recall("room-1", 8.0)
+    assert hub.view("room-1")["heard_age_ms"] == 8000
+    hub.leave(hub.join("room-1"))
+    hub.recall("room-1", 8.0)
+    assert hub.view("room-1")["heard_age_ms"] == 0

@@ -101,7 +101,25 @@ def test_report_is_what_the_controller_takes():
         "battery_pct": 50, "temp_c": 31.0, "free_bytes": 10, "link_ms": 4,
         "last_error": "OPERATOR: stopped", "camera": "termux",
         "checks": [{"name": "clock", "ok": True, "text": "well"}],
+        "charging": False, "health_age_ms": None,
     }  # fmt: skip
+
+
+def test_the_age_of_battery_and_room_is_told():
+    """Of the look at them, not of the report: every look counts, also one that found the same."""
+    now = 100.0
+    view = View(lambda: now)
+    heard = []
+    view.listen(lambda: heard.append(1))
+    view.update(free_bytes=7, battery_pct=50, charging=True)
+    assert view.now.for_controller(now + 2.5)["health_age_ms"] == 2500
+    assert view.now.for_controller(now + 2.5)["charging"] is True
+    now = 110.0
+    view.update(free_bytes=7, battery_pct=50, charging=True)
+    assert view.now.for_controller(now + 1)["health_age_ms"] == 1000
+    assert len(heard) == 2
+    view.update(state="armed")
+    assert view.now.for_controller(now + 3)["health_age_ms"] == 3000
 
 
 def test_same_again_is_no_change():

@@ -88,6 +88,10 @@ class Process:
             self._child.wait(PATIENCE)
             self._child = None
 
+    def signal(self, signum: int) -> None:
+        assert self._child is not None
+        self._child.send_signal(signum)
+
     def restart(self) -> None:
         self.kill()
         self.start()
@@ -125,7 +129,9 @@ def until(condition: Callable[[], Any], sentence: str, seconds: float = PATIENCE
 class Rig:
     """Controller, display agent and phone agent; sample x-rays; one campaign."""
 
-    def __init__(self, folder: Path, xrays: int, *, settle_ms: int = 150) -> None:
+    def __init__(
+        self, folder: Path, xrays: int, *, settle_ms: int = 150, optics: str = "none"
+    ) -> None:
         self.folder = folder
         self.home = folder / "home"
         self.phone_dir = folder / "phone"
@@ -137,6 +143,7 @@ class Rig:
         self.frames = f"http://127.0.0.1:{self.frames_port}"
         self.xrays = xrays
         self.settle_ms = settle_ms
+        self.optics = optics
         self.processes: list[Process] = []
         self.public_url: str | None = None
         self.http = httpx.Client()
@@ -171,6 +178,7 @@ class Rig:
             "connect", self.url, "--token", self.token, "--pairing", str(self.pairing),
             "--listen", f"127.0.0.1:{self.udp_port}", "--frames", f"127.0.0.1:{self.frames_port}",
             "--state", str(self.folder / "display"), "--screen", "null", "--json",
+            "--optics", self.optics,
         ]  # fmt: skip
         self.display = self._add("display", "display_agent.cli", words)
         self.display.start(**environment)

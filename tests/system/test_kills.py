@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -51,3 +53,40 @@ def test_shooting_goes_on_while_the_controller_is_away(
     rig.await_state("completed")
     rig.audit()
     assert all(v["verified"] for v in rig.await_verdicts())
+
+
+def test_a_controller_that_dies_again_and_again_loses_nothing(
+    make_rig: Callable[..., Any], tools: dict[str, Any]
+) -> None:
+    """SIGKILL six times, at moments that lie differently to captures, events and uploads."""
+    rig = make_rig(12, settle_ms=200)
+    rig.bring_up()
+    dice = random.Random(20261122)
+    for _ in range(6):
+        time.sleep(dice.uniform(0.2, 1.5))
+        rig.controller.kill()
+        time.sleep(dice.uniform(0.0, 0.5))
+        rig.controller.start()
+        tools["until"](lambda: rig.show()["state"] != "away", "the controller is not back")
+    rig.await_state("completed")
+    rig.audit()
+    assert all(v["verified"] for v in rig.await_verdicts())
+    rig.controller.end()
+    checked = rig.rig("check", "--json")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_station_that_is_lost_has_its_age_after_a_restart_too(
+    make_rig: Callable[..., Any], tools: dict[str, Any]
+) -> None:
+    """The display agent is gone, and the controller that knew it: the log still says since when."""
+    rig = make_rig(3)
+    rig.bring_up()
+    rig.await_state("completed")
+    rig.display.kill()
+    rig.controller.kill()
+    rig.controller.start()
+    tools["until"](lambda: rig.show()["state"] != "away", "the controller is not back")
+    (station,) = rig.get("/api/stations")
+    assert station["connected"] is False
+    assert 0 < station["heard_age_ms"] < 600_000

@@ -187,7 +187,9 @@ def test_empty_battery_pauses_and_goes_on(
     (folder / "level").write_text("hang")  # nor does an app that hangs stop anything
     rig.phone.end()
     rig.phone.start(PATH=f"{folder}{os.pathsep}{os.environ['PATH']}")
-    rig.post(f"/api/sessions/{rig.session}/resume")
+    # Refused with a sentence as long as the phone is still at its checks.
+    resume = f"/api/sessions/{rig.session}/resume"
+    tools["until"](lambda: rig.http.post(resume, json={}).is_success, "it is not resumed")
     rig.await_state("completed")
     rig.await_verdicts()
     rig.audit()

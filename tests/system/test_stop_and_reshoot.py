@@ -78,3 +78,29 @@ def test_the_display_agent_dies_while_it_stops(
     seen = rig.await_state("stopped")
     assert 2 <= seen["committed"] < 8
     _verified(rig, tools, session, range(1, seen["committed"] + 1))
+
+
+def test_what_is_shot_again_starts_by_itself_even_after_a_kill(
+    make_rig: Callable[..., Any], tools: dict[str, Any]
+) -> None:
+    """Two runs, one after the other; SIGKILL of the controller in between loses neither."""
+    rig = make_rig(6, settle_ms=300)
+    first = rig.bring_up()
+    rig.await_committed(3)
+    told = {"indices": [1, 3], "start": True, "confirm": True, "name": "anna"}
+    made = [one["id"] for one in rig.post(f"/api/sessions/{first}/reshoot", **told)["sessions"]]
+    assert len(made) == 2
+    seen = rig.get(f"/api/sessions/{made[0]}")
+    assert seen["queue"]["after"] == first
+    assert "starts by itself when session" in seen["queue"]["why"].lower()
+    rig.controller.kill()
+    rig.controller.start()
+    for session in (first, *made):
+        rig.session = session
+        rig.await_state("completed")
+    _verified(rig, tools, made[0], [1])
+    _verified(rig, tools, made[1], [3])
+    events = rig.get(f"/api/sessions/{made[1]}/events?limit=1000")
+    rows = events["events"] if isinstance(events, dict) else events
+    asked = [e for e in rows if e["event"] == "requested"]
+    assert [e["actor"] for e in asked] == ["operator:anna"], "started exactly once"

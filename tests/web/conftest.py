@@ -18,6 +18,7 @@ import httpx
 import pytest
 from PIL import Image
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from rig.catalog.model import COLUMNS
 from rig.protocol.names import PhotoName, encode_name
@@ -173,20 +174,54 @@ def jpeg() -> Callable[[int], bytes]:
     return make
 
 
+def well(**phone: Any) -> dict[str, Any]:
+    """What a display agent reports when nothing is wrong."""
+    checks = [{"name": "window", "ok": True, "text": "the window has all pixels"}]
+    screen = {"backend": "null", "width": 800, "height": 600, "checks": checks}
+    return {
+        "screen": screen,
+        "phone": {"link": "answered", "heard_ms": 3, "rtt_ms": 1.5, **phone},
+    }
+
+
 @dataclass
 class FakeAgent:
-    """A display agent as far as the controller can tell."""
+    """A display agent as far as the controller can tell; it answers `report` by itself."""
 
     socket: ClientConnection
     welcome: dict[str, Any]
     acks: dict[str, int]
     refused: list[dict[str, Any]] = field(default_factory=list)
+    report: dict[str, Any] | None = field(default_factory=well)
+    """What `report` is answered; None: never."""
+    asked: int = 0
+    """How often it was asked."""
+    _inbox: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
+
+    async def pump(self) -> None:
+        """Read until the connection ends."""
+        try:
+            async for text in self.socket:
+                message = json.loads(text)
+                if message.get("do") == "report":
+                    self.asked += 1
+                    if self.report is not None:
+                        reply = {"type": "reply", "id": message["id"], "ok": True, "error": None}
+                        await self.send(**reply, report=self.report)
+                else:
+                    await self._inbox.put(message)
+        except ConnectionClosed:
+            pass
+        await self._inbox.put(None)
 
     async def send(self, **message: Any) -> None:
         await self.socket.send(json.dumps(message))
 
     async def receive(self) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads(await self.socket.recv())
+        message = await self._inbox.get()
+        if message is None:
+            await self.socket.recv()  # raises why the connection ended
+            raise AssertionError("the connection has ended")
         if message["type"] == "ack":
             self.acks[message["session"]] = message["seq"]
         if message["type"] == "refused":
@@ -231,11 +266,16 @@ def agent() -> Callable[..., Any]:
         headers = {"Authorization": f"Bearer {ready.token}"}
         async with connect(url, additional_headers=headers) as socket_:
             one = FakeAgent(socket_, {}, {})
+            reading = asyncio.create_task(one.pump())
             screen = {"backend": "null", "width": 800, "height": 600}
             hello = {"type": "hello", "version": 1, "screen": screen, "frames": None}
             await one.send(**hello, sessions=sessions or {})
             one.welcome = await one.until("welcome")
-            yield one
+            try:
+                yield one
+            finally:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
 
     return make
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+from functools import partial
 
 import httpx
 import pytest
@@ -203,11 +204,13 @@ async def test_an_abort_is_latched_and_rearmed_only_with_its_number(ready, agent
         seen = await wait_for_state(ready, sid, "aborted")
         assert (seen["abort"]["expected"], seen["abort"]["got"]) == (1, 2)
         with ready.running.operator() as client:
-            wrong = client.post(f"/api/sessions/{sid}/rearm", json={"abort_id": "ffff"})
+            post = partial(asyncio.to_thread, client.post)
+            wrong = await post(f"/api/sessions/{sid}/rearm", json={"abort_id": "ffff"})
             assert wrong.status_code == 409
             assert "00ff" in wrong.json()["detail"]
-            assert client.post(f"/api/sessions/{sid}/resume").status_code == 409
-            unsure = client.post(f"/api/sessions/{sid}/rearm", json={"abort_id": "00ff"})
+            assert (await post(f"/api/sessions/{sid}/resume")).status_code == 409
+            assert one.asked == 0
+            unsure = await post(f"/api/sessions/{sid}/rearm", json={"abort_id": "00ff"})
             assert "then confirm it" in unsure.json()["detail"]
         confirmed = {"confirm_all": True, "name": "anna"}
         await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/conditions", **confirmed)

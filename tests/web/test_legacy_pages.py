@@ -27,11 +27,16 @@ def legacy_agent():
         headers = {"Authorization": f"Bearer {ready.token}"}
         async with connect(url, additional_headers=headers) as socket:
             one = _Agent(socket)
+            reading = asyncio.create_task(one.pump())
             screen = {"backend": "null", "width": 800, "height": 600}
             hello = {"type": "hello", "version": 1, "screen": screen, "frames": None}
             await one.send(**hello, sessions={}, mode="legacy", weaker=list(WEAKER_DISPLAY))
             await one.until("welcome")
-            yield one
+            try:
+                yield one
+            finally:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
 
     return make
 
@@ -41,6 +46,18 @@ class _Agent:
         self.socket = socket
         self.acks: dict[str, int] = {}
         self.seq = 0
+        self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def pump(self) -> None:
+        """Read everything; what screen and phone are like is answered at once."""
+        async for text in self.socket:
+            message = json.loads(text)
+            if message.get("do") == "report":
+                screen = {"backend": "null", "width": 800, "height": 600, "checks": []}
+                told = {"screen": screen, "phone": {"link": "legacy"}}
+                await self.send(type="reply", id=message["id"], ok=True, report=told)
+            else:
+                await self.inbox.put(message)
 
     async def send(self, **message: Any) -> None:
         await self.socket.send(json.dumps(message))
@@ -48,7 +65,7 @@ class _Agent:
     async def until(self, kind: str) -> dict[str, Any]:
         async with asyncio.timeout(20):
             while True:
-                message: dict[str, Any] = json.loads(await self.socket.recv())
+                message: dict[str, Any] = await self.inbox.get()
                 if message["type"] == "ack":
                     self.acks[message["session"]] = message["seq"]
                 if message["type"] == kind:

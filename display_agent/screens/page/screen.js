@@ -155,6 +155,13 @@
     },
     async surface() { return { sha: await surfaceSha(readBack(mode)), hidden: document.hidden }; },
     async frame() { const seen = readBack(mode); return { mode: seen.mode, data: seen.bytes }; },
+    // As check, but nothing is painted: an x-ray may be up.
+    async look() {
+      await frame();
+      return { hidden: document.hidden, focus: document.hasFocus(), ratio: devicePixelRatio,
+        secure: isSecureContext, awake: lock !== null, screen: [screen.width, screen.height],
+        size: [canvas.width, canvas.height] };
+    },
     async check() {
       const { width, height } = canvas;
       const board = new ImageData(width, height);

@@ -1,18 +1,28 @@
-"""Long work: list, show, cancel."""
+"""Long work: ask for it, list, show, cancel, resume."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from rig.web import jobs
+from rig.web import jobs, works
+from rig.web.controller import Controller
 from rig.web.deps import Rig, operator
-from rig.web.jobs import Job
+from rig.web.jobs import Job, JobState
 from rig.web.problems import Problem
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], dependencies=operator)
+INTAKE = "intake"
+
+
+class NewJob(BaseModel):
+    """What is to be done: *kind* is `build` or `synthesis`, *wanted* its fields."""
+
+    kind: Annotated[str, Field(max_length=40)]
+    wanted: dict[str, Any] = {}
 
 
 class JobView(BaseModel):
@@ -26,6 +36,16 @@ class JobView(BaseModel):
     total: int
     error: str | None
     result: dict[str, Any] | None
+
+
+@router.post("", status_code=202)
+async def start_job(rig: Rig, told: NewJob) -> JobView:
+    """Begin to build a dataset (`{"campaign"}`) or synthetic twins (`{"catalog", "recipe"}`)."""
+    work = await asyncio.to_thread(works.work_for, rig, told.kind, told.wanted)
+    job = await asyncio.to_thread(
+        lambda: rig.jobs.submit(told.kind, work, wanted=told.wanted, long=True)
+    )
+    return _view(await rig.database.aquery(lambda c: jobs.find(c, job)))
 
 
 @router.get("")
@@ -42,11 +62,39 @@ async def show_job(rig: Rig, job: str) -> JobView:
 
 @router.post("/{job}/cancel", status_code=202)
 async def cancel_job(rig: Rig, job: str) -> JobView:
-    """Ask a running job to stop."""
+    """Ask a running job to stop; what is finished stays."""
     found = await rig.database.aquery(lambda c: jobs.find(c, job))
     if not rig.jobs.cancel(job):
         raise Problem(409, f"Job {job} is {found.state}: there is nothing to cancel.")
     return _view(found)
+
+
+@router.post("/{job}/resume", status_code=202)
+async def resume_job(rig: Rig, job: str) -> JobView:
+    """Take up a job that was cancelled, failed or cut short; what it finished is not done again.
+
+    An intake goes on as a new job of its session, which is answered.
+    """
+    found = await rig.database.aquery(lambda c: jobs.find(c, job))
+    if found.state in {JobState.RUNNING, JobState.DONE}:
+        raise Problem(409, f"Job {job} is {found.state}: there is nothing to resume.")
+    if found.kind == INTAKE and found.session is not None:
+        return _view(await asyncio.to_thread(_intake_again, rig, found.session))
+    wanted = await rig.database.aquery(lambda c: jobs.wanted_of(c, found))
+    if wanted is None:
+        raise Problem(409, f"What job {job} was asked for is not on record: ask for it anew.")
+    work = await asyncio.to_thread(works.work_for, rig, found.kind, wanted)
+    return _view(await asyncio.to_thread(lambda: rig.jobs.resume(found, work, long=True)))
+
+
+def _intake_again(rig: Controller, session: str) -> Job:
+    """Verdicts that are there stay; only photos without one are looked at."""
+    before = {one.id for one in rig.database.query(jobs.latest)}
+    rig.hand_on(session)
+    for one in rig.database.query(jobs.latest):
+        if one.kind == INTAKE and one.session == session and one.id not in before:
+            return one
+    raise Problem(409, f"Session {session} has no photos that wait for a verdict.")
 
 
 def _view(job: Job) -> JobView:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import Connection
 
-from rig.capture import campaigns, reshoot, sessions
+from rig.capture import campaigns, queue, reshoot, sessions
 from rig.capture.sessions import Session
 from rig.capture.states import Request
 from rig.store import captures
@@ -58,10 +58,16 @@ class Resolve(Named):
 
 
 class Reshoot(Named):
-    """Which captures are to be shot again: a list of indices, or the newest ones."""
+    """Which captures are to be shot again: a list of indices, or the newest ones.
+
+    *start*: each session starts by itself when the one before it is completed. *confirm*: as of
+    `Start`, for all of them.
+    """
 
     indices: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=10_000)] = []
     last: Annotated[int, Field(ge=0, le=10_000)] = 0
+    start: bool = False
+    confirm: bool = False
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -190,11 +196,11 @@ async def resolve_session(
 async def reshoot_session(
     rig: Rig, session: SessionId, told: Reshoot, by: Operator = None
 ) -> dict[str, Any]:
-    """Make sessions that shoot captures again, one for each run of neighbours; start each."""
+    """Make sessions that shoot captures again, one for each run of neighbours; queue them."""
     now = rig.clock_ns()
 
     def write(connection: Connection) -> list[Session]:
-        return reshoot.create(
+        found = reshoot.create(
             connection,
             session,
             new_id=_new_id,
@@ -203,9 +209,24 @@ async def reshoot_session(
             last=told.last,
             name=told.who(by),
         )
+        if told.start:
+            after = sessions.find(connection, session)
+            who = told.who(by)
+            queue.put(connection, found, after, now, name=who, confirm=told.confirm)
+        return found
 
     made = await rig.database.awrite(write)
     return {"id": made[0].id, "sessions": [one.to_json() for one in made]}
+
+
+@router.post("/{session}/unqueue", status_code=202)
+async def unqueue_session(
+    rig: Rig, session: SessionId, told: Named | None = None, by: Operator = None
+) -> dict[str, Any]:
+    """Take a session, and all behind it, out of the queue: a person starts it, or nobody."""
+    now, name = rig.clock_ns(), (told or Named()).who(by)
+    found = await rig.database.awrite(lambda c: queue.take_out(c, session, now, name))
+    return await _view(rig, found)
 
 
 async def _ask(

@@ -127,6 +127,10 @@ async def test_the_root_window_equals_the_composed_frame_for_each_of_100_images(
         assert own_x.root().tobytes() == made.frame.convert("RGB").tobytes(), f"image {index}"
         assert shown.surface_sha == surface_sha(made.frame) == screen.surface()
     assert screen.frame().tobytes() == made.frame.tobytes()
+    looked = {finding.name: finding for finding in await screen.look()}
+    assert {"window", "scaling", "shown", "focus", "blanking"} <= looked.keys()
+    assert looked["shown"].ok
+    assert screen.surface() == surface_sha(made.frame)
     assert told == []
 
 

@@ -31,6 +31,12 @@ def heard(told: list[str], words: str) -> Callable[[], bool]:
     return lambda: any(words in sentence for sentence in told)
 
 
+async def looked(screen: Any) -> Any:
+    """What a look, which paints nothing, says of the x-ray that is up."""
+    (found,) = (one for one in await screen.look() if one.name == "shown")
+    return found
+
+
 @pytest.fixture(params=KINDS)
 async def shown(request: Any, own_x: Any, opened: Any, tools: dict[str, Any]) -> Any:
     """A screen with image 1 up, what disturbs it, its X server."""
@@ -52,8 +58,11 @@ async def test_another_window_over_the_xray_is_told_and_read_back(
         assert screen.surface() != surface_sha(tools["frame_of"](1))
         with pytest.raises(UserError, match=r"does not show the x-ray: .*then resume"):
             await screen.show(b"token002", tools["composition_of"](2))
+        assert "does not show what was put up" in (await looked(screen)).text
     again = await screen.show(b"token003", tools["composition_of"](2))
     assert again.surface_sha == surface_sha(tools["frame_of"](2)) == screen.surface()
+    assert (await looked(screen)).ok
+    assert screen.surface() == again.surface_sha
 
 
 async def test_a_minimised_window_is_told_and_can_come_back(

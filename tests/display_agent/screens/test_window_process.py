@@ -97,3 +97,22 @@ def test_an_xray_on_a_sleeping_monitor_is_not_shown(rig: Any) -> None:
         painter.answer(show)
     server.sleeps = False
     assert painter.answer(show)["sha"]
+
+
+def test_a_look_paints_nothing_and_sees_what_is_up(rig: Any) -> None:
+    """What was put up last is compared with what is to be seen; asleep is trouble."""
+    painter, server, _ = rig
+    painter.answer({"do": "show", "mode": "L"})
+    painted = painter._window.up
+
+    def shown() -> list[Any]:
+        found = painter.answer({"do": "look"})["findings"]
+        return next(one for one in found if one[0] == "shown")
+
+    assert shown()[1] is True
+    assert painter._window.up is painted
+    server.sleeps = True
+    assert "went to sleep" in shown()[2]
+    server.sleeps = False
+    painter._window.up = Image.new("L", SIZE, 9)
+    assert shown()[1] is False

@@ -316,6 +316,10 @@ def test_a_start_waits_for_the_room_and_light_suspends_it(
             confirm = {"confirm": True, "name": "Ann"}
             await asyncio.to_thread(one.running.post, f"{at}/conditions/blinds", **confirm)
             answer = await asyncio.to_thread(start)
+            assert answer.status_code == 409
+            assert "No alignment shot" in answer.json()["detail"]
+            await asyncio.to_thread(one.running.post, f"{at}/alignment/waive", name="Ann")
+            answer = await asyncio.to_thread(start)
             assert answer.status_code == 202, answer.text
             await link.command("load")
             await link.command("start")

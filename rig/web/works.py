@@ -1,0 +1,148 @@
+"""The long work that a person can ask for: building a dataset, making synthetic twins.
+
+Results lie in the home, under names that are made here. Asked for again, or resumed, a synthesis
+makes only what is missing; a build appears complete or not at all and begins anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rig.errors import UserError
+from rig.store import catalogs
+from rig.web.controller import Controller
+from rig.web.jobs import Handle, Work
+
+DATASETS, SYNTHETIC = "datasets", "synthetic"
+"""Folders of the home."""
+WORKERS = 2
+"""Processes of a job at most: the controller has stations to serve."""
+Word = Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class WantedError(UserError):
+    """What is asked for makes no sense; a sentence."""
+
+
+class _Wanted(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Build(_Wanted):
+    """The dataset of a campaign, as `rig dataset build`."""
+
+    campaign: Word
+    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.]{0,19}$")] = "1.0"
+    synthetic: Annotated[list[Word], Field(max_length=4)] = []
+    terms: Annotated[str, Field(max_length=100_000)] = ""
+
+
+class Synthesis(_Wanted):
+    """Twins of every x-ray of a catalog, as `rig synthesize`."""
+
+    catalog: Word
+    recipe: Word
+    level: Annotated[int, Field(ge=1, le=4)] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    quality: Annotated[int, Field(ge=1, le=95)] = 75
+
+
+KINDS: Mapping[str, type[Build | Synthesis]] = {"build": Build, "synthesis": Synthesis}
+"""What can be asked for, and resumed."""
+
+
+def work_for(rig: Controller, kind: str, wanted: Mapping[str, Any]) -> Work:
+    """The work of a job of *kind* that was asked for with *wanted*.
+
+    Raises:
+        WantedError: no such kind, or a field that makes no sense.
+        NotFoundError: no such campaign or catalog.
+        SynthesisError: no such recipe.
+    """
+    if kind not in KINDS:
+        raise WantedError(f"No job is called {kind[:40]!r}; there are {', '.join(KINDS)}.")
+    try:
+        asked = KINDS[kind].model_validate(dict(wanted))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the job"
+        raise WantedError(f"{kind}: {where}: {first['msg']}.") from error
+    return _build(rig, asked) if isinstance(asked, Build) else _synthesis(rig, asked)
+
+
+def _build(rig: Controller, asked: Build) -> Work:
+    from rig.capture import campaigns
+    from rig.dataset.from_store import build_campaign
+    from rig.synthesis.pool import make_pool
+    from rig.synthesis.recipes import named_recipe
+
+    with rig.database.read() as connection:
+        campaigns.find(connection, asked.campaign)
+    for one in asked.synthetic:
+        named_recipe(one)
+
+    def work(handle: Handle) -> dict[str, Any]:
+        pool = make_pool(_workers()) if asked.synthetic else None
+        try:
+            report = build_campaign(
+                rig.database, rig.home, asked.campaign, rig.home / DATASETS,
+                version=asked.version, synthetic=asked.synthetic, terms=asked.terms,
+                executor=pool, progress=handle.progress,
+            )  # fmt: skip
+        finally:
+            if pool is not None:
+                pool.shutdown(cancel_futures=True)
+        gaps = [{"index": g.index, "reason": g.reason} for g in report.gaps[:1000]]
+        return {
+            "folder": _within(rig.home, report.path), "natural": report.natural,
+            "synthetic": report.synthetic, "gaps": gaps, "gap_count": len(report.gaps),
+            "failed": list(report.failed[:1000]),
+        }  # fmt: skip
+
+    return work
+
+
+def _synthesis(rig: Controller, asked: Synthesis) -> Work:
+    from rig.synthesis.pool import make_pool
+    from rig.synthesis.recipes import named_recipe
+    from rig.synthesis.runner import Item, synthesize
+
+    recipe = named_recipe(asked.recipe, asked.level)
+    with rig.database.read() as connection:
+        kept = catalogs.find(connection, asked.catalog)
+
+    def work(handle: Handle) -> dict[str, Any]:
+        with rig.database.read() as connection:
+            xrays = catalogs.xrays(connection, kept.id)
+        items = [Item(x.key, x.file, PurePosixPath(f"{x.key}.jpg")) for x in xrays]
+        name = f"{kept.name}-{recipe.name}-{asked.level}-{asked.seed}-{asked.quality}"
+        folder = rig.home / SYNTHETIC / name
+        folder.mkdir(parents=True, exist_ok=True)
+        pool = make_pool(_workers())
+        try:
+            done = synthesize(
+                items, recipe, seed=asked.seed, out_dir=folder, executor=pool,
+                progress=handle.progress, quality=asked.quality,
+            )  # fmt: skip
+        finally:
+            pool.shutdown(cancel_futures=True)
+        failed = [{"key": one.key, "reason": one.reason} for one in done.failed[:1000]]
+        return {
+            "folder": _within(rig.home, folder), "made": done.made, "skipped": done.skipped,
+            "failed": failed, "failed_count": len(done.failed),
+        }  # fmt: skip
+
+    return work
+
+
+def _workers() -> int:
+    return min(WORKERS, os.cpu_count() or 1)
+
+
+def _within(home: Path, path: Path) -> str:
+    return path.relative_to(home).as_posix()
