@@ -113,6 +113,7 @@ def _room(connection: Connection, campaign: Campaign, station: str) -> Environme
         .where(
             table.c.campaign == campaign.id,
             table.c.station == station,
+            table.c.kind == tables.SUBSET,
             table.c.started_ns.is_not(None),
         )
         .order_by(table.c.started_ns.desc())

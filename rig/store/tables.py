@@ -166,6 +166,9 @@ session = Table(
     ForeignKeyConstraint(["campaign", "subset"], ["subset.campaign", "subset.id"]),
     Index("ix_session_campaign_subset", "campaign", "subset"),
     Index("ix_session_station_state", "station", "state"),
+    Index("ix_session_reshoots", "reshoots"),
+    Index("ix_session_station_started_ns", "station", "started_ns"),
+    Index("ix_session_parent", "parent"),
 )
 
 capture = Table(

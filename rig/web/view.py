@@ -127,7 +127,7 @@ def session_view(
     clock_ns: Callable[[], int] = time.time_ns,
 ) -> dict[str, Any]:
     """Everything that the live page shows; `seq` is where its event stream begins."""
-    campaign = campaigns.find(connection, session.campaign)
+    campaign = campaigns.find(connection, session.campaign, only=session.subset)
     subset = campaigns.subset_of(campaign, session.subset)
     speed = sessions.progress(connection, session)
     station = hub.view(session.station)
