@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import capture, loss, plan, protocol, screens, store, upload
+from bench import capture, loss, plan, protocol, screens, store, synthesis, upload
 from bench.programs import BenchError
 
 EXAMPLES = """examples:
@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   python -m bench loss --captures 24 --svg loss.svg
   python -m bench plan --sizes 10507 224316
   python -m bench store --sizes 10507 224316    a store with that many captures
+  python -m bench synthesis --runs 3 --original ../cheXphoto    twins beside the original's
   python -m bench upload --captures 24          photos to a controller, beside curl
 """
 
@@ -32,6 +33,7 @@ ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
     "protocol": (protocol.measure, protocol.table),
     "screens": (screens.measure, screens.table),
     "store": (store.measure, store.table),
+    "synthesis": (synthesis.measure, synthesis.table),
     "upload": (upload.measure, upload.table),
 }
 """By name: what measures, and what makes a table for people of it."""
@@ -61,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--original", type=Path, metavar="DIR",
-        help="a clone of the original CheXphoto, to run its own client loop beside (protocol)",
+        help="a clone of the original CheXphoto, to run beside (protocol, synthesis)",
     )  # fmt: skip
     parser.add_argument(
         "--svg", type=Path, metavar="FILE", help="of entry loss: draw the picture too"

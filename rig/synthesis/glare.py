@@ -7,12 +7,12 @@ published code draws the place evenly and makes the opacity Gaussian, and so doe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from rig.synthesis.transform import Pixels, Size, Transform, check_level, size_of, unmoved
+from rig.synthesis.transform import Pixels, Size, Transform, check_level, size_of, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,13 @@ class Matte:
     sigma: float
     peak: float
     cap: float
+
+    def __post_init__(self) -> None:
+        within(self.x, -1e6, 1e6, "x")
+        within(self.y, -1e6, 1e6, "y")
+        within(self.sigma, 1e-3, 1e6, "sigma")
+        within(self.peak, 0, 1e6, "peak")
+        within(self.cap, 0, 255, "cap")
 
 
 def sample(generator: np.random.Generator, level: int, size: Size) -> Matte:
@@ -79,4 +86,6 @@ def _profile(
     return slice(first, end), np.exp(-(distance**2) / (2 * sigma**2))
 
 
-GLARE_MATTE = Transform("glare_matte", Matte, sample, apply, unmoved)
+GLARE_MATTE = Transform(
+    "glare_matte", Matte, sample, apply, scaled=lambda p, f: replace(p, sigma=p.sigma * f)
+)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rig.synthesis.transform import Pixels, Size, Transform, check_level, unmoved
+from rig.synthesis.transform import Pixels, Size, Transform, check_level
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +27,4 @@ def apply(image: Pixels, params: Params) -> Pixels:
     return image
 
 
-IDENTITY = Transform("identity", Params, sample, apply, unmoved)
+IDENTITY = Transform("identity", Params, sample, apply)

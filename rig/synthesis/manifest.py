@@ -1,13 +1,15 @@
 """`manifest.jsonl`: how every image came to be, one JSON object a line.
 
 Fields: `key`, `recipe`, `seed`, `quality`, `source`, `source_sha256`, `output`,
-`output_sha256`, `size` (of the source, [width, height]), `steps` ([{`transform`, `level`,
-`params`}]), `homography` (3x3, source to output, pixel-edge), `versions`. A failed row has
-`key`, `source`, `output` and `failed`, the reason.
+`output_sha256`, `size` (of the source as it is shown, [width, height]), `steps` ([{`transform`,
+`level`, `params`, and `overrides` when the recipe sets some of them}]), `homography` (3x3, source
+to output, pixel-edge; null when a step bends lines), `versions`; `reference_size` and `colour`
+when they are not the usual. A failed row has `key`, `source`, `output` and `failed`, the reason.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -19,11 +21,13 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 import PIL
+import simplejpeg
 
 from rig import __version__
 from rig.durable import write_atomic
-from rig.synthesis.recipes import Recipe, Twin
-from rig.synthesis.transform import Pixels, params_to_json, size_of
+from rig.synthesis.image import Colour
+from rig.synthesis.recipes import Applied, Recipe, Step, Twin
+from rig.synthesis.transform import Pixels, params_to_json, plain, size_of
 
 NAME = "manifest.jsonl"
 """File name, beside the images."""
@@ -32,47 +36,73 @@ Row = dict[str, Any]
 """One line of the manifest."""
 
 
-def versions() -> dict[str, str]:
-    """Versions of what decides the pixels."""
+@functools.cache
+def _versions() -> dict[str, str]:
     return {
         "rig": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "opencv": cv2.__version__,
         "pillow": PIL.__version__,
+        "simplejpeg": simplejpeg.__version__,
     }
 
 
-def request(key: str, recipe: Recipe, *, seed: int, quality: int) -> Row:
+def versions() -> dict[str, str]:
+    """Versions of what decides the pixels."""
+    return dict(_versions())
+
+
+def request(key: str, recipe: Recipe, *, seed: int, quality: int, colour: Colour = "source") -> Row:
     """The part of a row that is known beforehand: what was asked for."""
-    return {"key": key, "recipe": recipe.name, "seed": seed, "quality": quality}
+    row: Row = {"key": key, "recipe": recipe.name, "seed": seed, "quality": quality}
+    if recipe.reference_size:
+        row["reference_size"] = recipe.reference_size
+    if colour != "source":
+        row["colour"] = colour
+    return row
 
 
 def made(twin: Twin, source: Pixels) -> Row:
     """The part of a row that making the image adds."""
     return {
         "size": list(size_of(source)),
-        "steps": [
-            {
-                "transform": applied.step.transform,
-                "level": applied.step.level,
-                "params": params_to_json(applied.params),
-            }
-            for applied in twin.steps
-        ],
-        "homography": twin.homography.tolist(),
+        "steps": [step_row(applied) for applied in twin.steps],
+        "homography": None if twin.homography is None else twin.homography.tolist(),
         "versions": versions(),
     }
+
+
+def step_row(applied: Applied) -> Row:
+    """A step as the manifest writes it."""
+    row: Row = {
+        "transform": applied.step.transform,
+        "level": applied.step.level,
+        "params": params_to_json(applied.params),
+    }
+    if applied.step.overrides:
+        row["overrides"] = _overrides(applied.step)
+    return row
+
+
+def _overrides(step: Step) -> Row:
+    return {name: plain(value) for name, value in step.overrides.items()}
 
 
 def asks_the_same(row: Row, asked: Row, recipe: Recipe) -> bool:
     """Whether *row* is of an image made as *asked*, with the steps of *recipe*."""
     try:
-        steps = [(step["transform"], step["level"]) for step in row["steps"]]
-    except (KeyError, TypeError):
+        steps = [(s["transform"], s["level"], s.get("overrides", {})) for s in row["steps"]]
+    except (KeyError, TypeError, AttributeError):
         return False
-    same_steps = steps == [(step.transform, step.level) for step in recipe.steps]
-    return same_steps and all(row.get(name) == value for name, value in asked.items())
+    same = [(s.transform, s.level, _overrides(s)) for s in recipe.steps]
+    return steps == same and agrees(row, asked)
+
+
+def agrees(row: Row, asked: Row) -> bool:
+    """Whether *row* has all that was *asked*, and nothing was asked of it that is not here."""
+    unusual = {"reference_size", "colour"} & (row.keys() - asked.keys())
+    return not unusual and all(row.get(name) == value for name, value in asked.items())
 
 
 def read(path: Path) -> dict[str, Row]:

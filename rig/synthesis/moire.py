@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rig.synthesis.transform import Pixels, Size, Transform, check_level, size_of, unmoved
+from rig.synthesis.moire_wide import apply_wide, is_wide
+from rig.synthesis.transform import Pixels, Size, Transform, check_level, size_of, within
 
 _GAP = (20.0, 4.5, 2.5, 1.0)
 _OPACITY = (0.05, 0.15, 0.35, 0.5)
@@ -27,6 +28,10 @@ _OPACITY = (0.05, 0.15, 0.35, 0.5)
 _CLEAR, _BLOCKED = 40, 215
 # Rows of the doubled grid worked on at a time, so that a strip stays in the cache.
 _STRIP = 64
+# Rows of the output that are worked on at a time, so that memory does not grow with the image.
+_ROWS = 256
+# What a single pixel becomes when it is enlarged twice and reduced again (Lanczos, 3 lobes).
+_ROUND_TRIP = np.array([0.0238, -0.0679, 0.1, 0.8882, 0.1, -0.0679, 0.0238])
 
 Layer = tuple[float, float, tuple[float, float]]
 """Angle in degrees (anticlockwise), spread (width of the converging side / the other), offset."""
@@ -43,6 +48,16 @@ class Moire:
     opacity: float
     thickness: float
     layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        within(self.gap, 0, 1e6, "gap")
+        within(self.opacity, 0, 1, "opacity")
+        within(self.thickness, 0.01, 1e6, "thickness")
+        within(len(self.layers), 0, 16, "The number of layers")
+        for angle, spread, offset in self.layers:
+            within(angle, -1e6, 1e6, "The angle of a layer")
+            within(spread, 0.01, 1, "The spread of a layer")
+            within(max(map(abs, offset)), 0, 1e6, "The offset of a layer")
 
 
 def sample(generator: np.random.Generator, level: int, size: Size) -> Moire:
@@ -62,14 +77,35 @@ def apply(image: Pixels, params: Moire) -> Pixels:
     deepest = float(blocked[-1])
     if deepest <= 0:
         return image.copy()
+    image = there_and_back(image)
+    if deepest < 1 and is_wide(params, (width, height)):
+        return apply_wide(image, params)
     codes = np.rint(_CLEAR + (_BLOCKED - _CLEAR) * blocked / deepest).astype(np.uint8)
-    grid = cv2.LUT(count_stripes(params, (width, height)), np.pad(codes, (0, 256 - len(codes))))
-    reduced = Image.fromarray(grid).resize((width, height), Image.Resampling.LANCZOS)
-    through = 1 - (np.arange(256) - _CLEAR) * deepest / (_BLOCKED - _CLEAR)
-    factor = cv2.LUT(np.asarray(reduced), through.astype(np.float32))
-    if image.ndim == 3:
-        factor = cv2.merge([factor] * image.shape[2])
-    return np.asarray(cv2.multiply(image, factor, dtype=cv2.CV_8U), dtype=np.uint8)
+    codes = np.pad(codes, (0, 256 - len(codes)))
+    through = (1 - (np.arange(256) - _CLEAR) * deepest / (_BLOCKED - _CLEAR)).astype(np.float32)
+    out = np.empty_like(image)
+    for top in range(0, height, _ROWS):
+        end = min(top + _ROWS, height)
+        factor = cv2.LUT(_reduced(params, (width, height), codes, top, end), through)
+        if image.ndim == 3:
+            factor = cv2.merge([factor] * image.shape[2])
+        cv2.multiply(image[top:end], factor, out[top:end], dtype=cv2.CV_8U)
+    return out
+
+
+def _reduced(params: Moire, size: Size, codes: Pixels, top: int, end: int) -> Pixels:
+    """Codes of the output's rows from *top* to *end*, reduced from the doubled grid."""
+    # Lanczos reaches 6 rows of the doubled grid beyond a strip.
+    first, last = max(top - 4, 0), min(end + 4, size[1])
+    grid = cv2.LUT(count_stripes(params, size, 2 * first, 2 * last), codes)
+    small = Image.fromarray(grid).resize((size[0], last - first), Image.Resampling.LANCZOS)
+    return np.asarray(small, dtype=np.uint8)[top - first : end - first]
+
+
+def there_and_back(image: Pixels) -> Pixels:
+    """*image* as enlarging it twice and reducing it again leaves it, both by Lanczos."""
+    out = cv2.sepFilter2D(image, -1, _ROUND_TRIP, _ROUND_TRIP, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(out, dtype=np.uint8)
 
 
 def _blocked_by_count(params: Moire) -> NDArray[np.float64]:
@@ -80,26 +116,25 @@ def _blocked_by_count(params: Moire) -> NDArray[np.float64]:
     return np.asarray(1 - np.power(1 - alpha, count), dtype=np.float64)
 
 
-def count_stripes(params: Moire, size: Size) -> Pixels:
-    """How many layers have a stripe at each pixel of the doubled grid `(2 H, 2 W)`."""
-    width, height = size
-    total = np.zeros((2 * height, 2 * width), dtype=np.uint8)
+def count_stripes(params: Moire, size: Size, first: int, end: int) -> Pixels:
+    """How many layers have a stripe at each pixel of the doubled grid's rows *first* to *end*."""
+    total = np.zeros((end - first, 2 * size[0]), dtype=np.uint8)
     for layer in params.layers:
-        _add_layer(total, layer, params)
+        _add_layer(total, layer, params, size, first)
     return total
 
 
-def _add_layer(total: Pixels, layer: Layer, params: Moire) -> None:
-    """Count one layer into *total*, strip by strip."""
-    rows, columns = total.shape
-    side = 2 * max(rows, columns)
+def _add_layer(total: Pixels, layer: Layer, params: Moire, size: Size, first: int) -> None:
+    """Count one layer into *total*, whose first row is *first*, strip by strip."""
+    width, height = size
+    side = 4 * max(size)
     stripes = _stripe_table(side, params)
     angle, spread, (dx, dy) = layer
     # Places are measured from the canvas's centre; the offset is cropped to whole pixels.
-    x = np.arange(columns, dtype=np.float32) + np.float32(0.5 - columns // 2 + round(dx))
-    y = np.arange(rows, dtype=np.float32) + np.float32(0.5 - rows // 2 + round(dy))
+    x = np.arange(2 * width, dtype=np.float32) + np.float32(0.5 - width + round(dx))
+    y = np.arange(len(total), dtype=np.float32) + np.float32(0.5 - height + round(dy) + first)
     cos, sin = (round(f(math.radians(angle)), 15) for f in (math.cos, math.sin))
-    for top in range(0, rows, _STRIP):
+    for top in range(0, len(total), _STRIP):
         part = y[top : top + _STRIP, None]
         across = _centre(_dot(cos, x, -sin, part))
         along = _centre(_dot(sin, x, cos, part))
@@ -142,4 +177,11 @@ def _leaves_canvas(across: NDArray[np.float32], side: int) -> bool:
     )
 
 
-MOIRE = Transform("moire", Moire, sample, apply, unmoved)
+def _scaled(params: Moire, factor: float) -> Moire:
+    layers = tuple(
+        (angle, spread, (dx * factor, dy * factor)) for angle, spread, (dx, dy) in params.layers
+    )
+    return Moire(params.gap * factor, params.opacity, params.thickness * factor, layers)
+
+
+MOIRE = Transform("moire", Moire, sample, apply, scaled=_scaled)

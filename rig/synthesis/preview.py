@@ -1,8 +1,8 @@
-"""One picture of all transforms at all levels."""
+"""Pictures to look at: all transforms at all levels, and x-rays beside their twins."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -27,19 +27,55 @@ def preview(
     Returns:
         Grey `(H, W)` or RGB `(H, W, 3)`, as *image*.
     """
+    pixels = _fitted(image, cell)
+    rows = [
+        [
+            (f"{name} {level}", _twin(pixels, Recipe(name, (Step(name, level),)), seed, "preview"))
+            for level in LEVELS
+        ]
+        for name in names
+    ]
+    return _sheet(rows, cell)
+
+
+def contact_sheet(
+    images: Mapping[str, Pixels], recipes: Sequence[Recipe], *, seed: int = 0, cell: int = CELL
+) -> Pixels:
+    """A row per image of *images* (key -> pixels): the image, then its twin by each recipe.
+
+    The images are fitted in *cell* x *cell* px first, as `preview` does.
+    """
+    rows = []
+    for key, image in images.items():
+        pixels = _fitted(image, cell)
+        twins = [(recipe.name, _twin(pixels, recipe, seed, key)) for recipe in recipes]
+        rows.append([(key, pixels), *twins])
+    return _sheet(rows, cell)
+
+
+def _fitted(image: Pixels, cell: int) -> Pixels:
     small = Image.fromarray(image)
     small.thumbnail((cell, cell), Image.Resampling.LANCZOS)
-    pixels = np.array(small, dtype=np.uint8)
+    return np.array(small, dtype=np.uint8)
+
+
+def _twin(pixels: Pixels, recipe: Recipe, seed: int, key: str) -> Pixels:
+    return apply_recipe(pixels, recipe, seed=seed, key=key).image
+
+
+def _sheet(rows: Sequence[Sequence[tuple[str, Pixels]]], cell: int) -> Pixels:
+    """Labelled images in rows, in colour when one of them is."""
+    mode = "RGB" if any(image.ndim == 3 for row in rows for _, image in row) else "L"
     wide, high = cell + _MARGIN, cell + _MARGIN + _LABEL
-    ink = 255 if image.ndim == 2 else (255, 255, 255)
-    sheet = Image.new(small.mode, (wide * len(LEVELS) + _MARGIN, high * len(names) + _MARGIN), 0)
+    width = wide * max(map(len, rows), default=0) + _MARGIN
+    sheet = Image.new(mode, (width, high * len(rows) + _MARGIN), 0)
     draw = ImageDraw.Draw(sheet)
-    for row, name in enumerate(names):
-        for column, level in enumerate(LEVELS):
-            corner = (_MARGIN + column * wide, _MARGIN + row * high)
-            draw.text((corner[0] + 2, corner[1] + 2), f"{name} {level}", fill=ink)
-            recipe = Recipe(name, (Step(name, level),))
-            twin = Image.fromarray(apply_recipe(pixels, recipe, seed=seed, key="preview").image)
-            twin.thumbnail((cell, cell), Image.Resampling.LANCZOS)
-            sheet.paste(twin, (corner[0], corner[1] + _LABEL))
+    for y, row in enumerate(rows):
+        for x, (label, image) in enumerate(row):
+            corner = (_MARGIN + x * wide, _MARGIN + y * high)
+            text = label if len(label) * 6 < cell else f"...{label[-cell // 7 :]}"
+            draw.text((corner[0] + 2, corner[1] + 2), text, fill="white")
+            picture = Image.fromarray(image)
+            picture.thumbnail((cell, cell), Image.Resampling.LANCZOS)
+            sheet.paste(picture.convert(mode), (corner[0], corner[1] + _LABEL))
     return np.array(sheet, dtype=np.uint8)

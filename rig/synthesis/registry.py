@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from rig.synthesis import glare, identity, moire, tilt, tone
+from rig.synthesis import (
+    blur,
+    development,
+    exposure,
+    glare,
+    glossy,
+    identity,
+    lens,
+    moire,
+    noise,
+    screen_door,
+    shift,
+    tilt,
+    tone,
+)
 from rig.synthesis.transform import SynthesisError, Transform
 
 TRANSFORMS: Mapping[str, Transform[Any]] = MappingProxyType(
@@ -18,14 +32,28 @@ TRANSFORMS: Mapping[str, Transform[Any]] = MappingProxyType(
             tone.BRIGHTNESS_UP,
             tone.BRIGHTNESS_DOWN,
             tone.RANDOM_DIGITAL,
+            exposure.EXPOSURE,
             glare.GLARE_MATTE,
+            glossy.GLARE_GLOSSY,
             moire.MOIRE,
             tilt.TILT,
+            blur.BLUR,
+            blur.MOTION,
+            shift.ROTATION,
+            shift.TRANSLATION,
             identity.IDENTITY,
+            lens.VIGNETTING,
+            noise.SENSOR_NOISE,
+            development.WHITE_BALANCE,
+            development.RECOMPRESSION,
+            lens.BARREL,
+            screen_door.SCREEN_DOOR,
+            blur.DEFOCUS,
+            noise.LOW_LIGHT,
         )
     }
 )
-"""Name -> transform, in the order of the preview."""
+"""Name -> transform, in the order of the preview: CheXphoto's, then those beyond it."""
 
 
 def transform(name: str) -> Transform[Any]:

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Literal
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 
-from rig.durable import write_atomic
 from rig.synthesis import manifest
-from rig.synthesis.image import QUALITY, decode, encode_jpeg
+from rig.synthesis.batch import sweep
+from rig.synthesis.image import QUALITY, Colour
+from rig.synthesis.making import (
+    Drawn,
+    Item,
+    Job,
+    Order,
+    Outcome,
+    Plan,
+    failed_row,
+    make_chunk,
+)
 from rig.synthesis.manifest import Row
-from rig.synthesis.recipes import Recipe, apply_recipe
+from rig.synthesis.recipes import Recipe
 from rig.synthesis.transform import SynthesisError
+
+__all__ = ["Failure", "Item", "Summary", "carry_out", "synthesize"]
 
 # Enough chunks to share out evenly, and about a second of work in each of a long run.
 _CHUNKS, _LONGEST_CHUNK = 64, 32
 # Chunks handed to an executor at a time; millions of waiting futures would only cost memory.
 _WINDOW = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One image to make: its key (the randomness hangs on it), its source, and where it goes.
-
-    `output` is relative to the output folder and ends in .jpg or .jpeg.
-    """
-
-    key: str
-    source: Path
-    output: PurePosixPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +46,17 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run did; `made + skipped + len(failed)` is the number of items."""
+    """What a run did; `made + skipped + len(failed)` is the number of items.
+
+    `changed` are the keys of images made anew because their source is not the one of an earlier
+    run; `differs` are those whose bytes are not what the manifest that was replayed promises.
+    """
 
     made: int
     skipped: int
     failed: tuple[Failure, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What all images of a run have in common."""
-
-    recipe: Recipe
-    seed: int
-    out_dir: Path
-    quality: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one item, and its row of the manifest."""
-
-    state: Literal["made", "skipped", "failed"]
-    row: Row
-
-
-Order = tuple[Item, Row | None]
-"""An item and what an earlier manifest says of its output."""
+    changed: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
 
 
 def synthesize(
@@ -86,6 +68,7 @@ def synthesize(
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
     quality: int = QUALITY,
+    colour: Colour = "source",
 ) -> Summary:
     """Make *items* by *recipe* into *out_dir* and write its `manifest.jsonl`.
 
@@ -101,46 +84,91 @@ def synthesize(
         executor: where to work, in chunks; None works here and now.
         progress: called with (done, total).
         quality: JPEG quality, 1..95.
+        colour: channels of the output.
 
     Raises:
         SynthesisError: the executor's workers died; what they had made is kept.
+        OSError: the manifest cannot be written; what was made is kept.
     """
-    job = Job(recipe, seed, out_dir, quality)
+    how = Drawn(recipe, seed)
+
+    def plan(item: Item) -> Plan:
+        asked = manifest.request(item.key, recipe, seed=seed, quality=quality, colour=colour)
+        return Plan(how, asked, quality, colour)
+
+    planned = [(item, plan(item)) for item in items]
+    return carry_out(planned, out_dir=out_dir, executor=executor, progress=progress)
+
+
+def carry_out(
+    planned: Sequence[tuple[Item, Plan]],
+    *,
+    out_dir: Path,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Make every item by its own plan; see `synthesize`."""
+    job = Job(out_dir, Path.cwd())
     path = out_dir / manifest.NAME
     rows = manifest.read(path)
-    orders, repeated = _without_repeats(items, rows)
-    failed = [(index, _failure(row)) for index, row in repeated]
-    counts = {"made": 0, "skipped": 0, "failed": len(repeated)}
+    orders, repeated = _without_repeats(planned, rows)
+    tally = _Tally()
+    for index, row in repeated:
+        tally.add(index, Outcome("failed", row))
     with manifest.opened(path) as journal, closing(_run(orders, job, executor)) as results:
         for places, outcomes in results:
             manifest.append(journal, (o.row for o in outcomes if o.state != "skipped"))
             for index, outcome in zip(places, outcomes, strict=True):
-                counts[outcome.state] += 1
                 rows[outcome.row["output"]] = outcome.row
-                if outcome.state == "failed":
-                    failed.append((index, _failure(outcome.row)))
+                tally.add(index, outcome)
             if progress:
-                progress(sum(counts.values()), len(items))
+                progress(tally.total(), len(planned))
+    sweep(out_dir / item.output for item, _, _ in orders.values() if ".." not in item.output.parts)
     manifest.write(path, rows.values())
-    in_order = sorted(failed, key=lambda pair: pair[0])
-    return Summary(counts["made"], counts["skipped"], tuple(failure for _, failure in in_order))
+    return tally.summary()
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Outcomes counted, and those worth a word by their place among the items."""
+
+    counts: dict[str, int] = field(default_factory=lambda: {"made": 0, "skipped": 0, "failed": 0})
+    notable: list[tuple[int, Outcome]] = field(default_factory=list)
+
+    def add(self, index: int, outcome: Outcome) -> None:
+        self.counts[outcome.state] += 1
+        if outcome.state == "failed" or outcome.changed or outcome.differs:
+            self.notable.append((index, outcome))
+
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    def summary(self) -> Summary:
+        notable = [outcome for _, outcome in sorted(self.notable, key=lambda pair: pair[0])]
+        return Summary(
+            self.counts["made"],
+            self.counts["skipped"],
+            tuple(_failure(o.row) for o in notable if o.state == "failed"),
+            tuple(o.row["key"] for o in notable if o.changed),
+            tuple(o.row["key"] for o in notable if o.differs),
+        )
 
 
 def _without_repeats(
-    items: Sequence[Item], rows: dict[str, Row]
+    planned: Sequence[tuple[Item, Plan]], rows: dict[str, Row]
 ) -> tuple[dict[int, Order], list[tuple[int, Row]]]:
-    """Orders by place in *items*, and a failed row for each output named before."""
+    """Orders by place in *planned*, and a failed row for each output named before."""
     orders: dict[int, Order] = {}
     repeated = []
     seen: set[str] = set()
-    for index, item in enumerate(items):
+    for index, (item, plan) in enumerate(planned):
         output = str(item.output)
         if output in seen:
             reason = f"The output {output} is named by an earlier row; leave one of them out."
-            repeated.append((index, _failed_row(item, reason)))
+            repeated.append((index, failed_row(item, reason)))
         else:
             seen.add(output)
-            orders[index] = (item, rows.get(output))
+            orders[index] = (item, plan, rows.get(output))
     return orders, repeated
 
 
@@ -149,12 +177,12 @@ def _run(
 ) -> Generator[tuple[list[int], list[Outcome]], None, None]:
     """Outcomes as they come, with the places of their items."""
     places = list(orders)
-    if executor is None:
-        for place in places:
-            yield [place], make_chunk(job, [orders[place]])
-        return
     length = min(max(len(places) // _CHUNKS, 1), _LONGEST_CHUNK)
     chunks = (places[at : at + length] for at in range(0, len(places), length))
+    if executor is None:
+        for chunk in chunks:
+            yield chunk, make_chunk(job, [orders[place] for place in chunk])
+        return
     waiting: dict[Future[list[Outcome]], list[int]] = {}
     try:
         for chunk in chunks:
@@ -180,78 +208,22 @@ def _finished(
     """Wait for some chunk and take out those that are done."""
     for future in wait(waiting, return_when=FIRST_COMPLETED).done:
         chunk = waiting.pop(future)
-        yield chunk, future.result()
+        try:
+            outcomes = future.result()
+        except BrokenExecutor:
+            raise
+        except Exception as error:  # a chunk never raises: this is the executor's doing
+            raise SynthesisError(
+                f"The workers failed ({type(error).__name__}: {error}); what is made is kept: run "
+                "it again to go on."
+            ) from error
+        yield chunk, outcomes
 
 
 def _make_chunk_elsewhere(job: Job, orders: Sequence[Order]) -> list[Outcome]:
     """`make_chunk` in a worker: the processes are the parallelism, so OpenCV gets one thread."""
     cv2.setNumThreads(1)
     return make_chunk(job, orders)
-
-
-def make_chunk(job: Job, orders: Sequence[Order]) -> list[Outcome]:
-    """Make, or skip, each of *orders*; never raises for what is wrong with one of them."""
-    outcomes = []
-    for item, earlier in orders:
-        try:
-            outcomes.append(_make(job, item, earlier))
-        except Exception as error:  # noqa: BLE001 - one bad input must not lose the batch
-            outcomes.append(Outcome("failed", _failed_row(item, _reason(error))))
-    return outcomes
-
-
-def _make(job: Job, item: Item, earlier: Row | None) -> Outcome:
-    target = _target(job.out_dir, item)
-    data = item.source.read_bytes()
-    asked = manifest.request(item.key, job.recipe, seed=job.seed, quality=job.quality)
-    asked |= {"source_sha256": hashlib.sha256(data).hexdigest(), "output": str(item.output)}
-    place = {"source": item.source.as_posix()}
-    if earlier and manifest.asks_the_same(earlier, asked, job.recipe) and _intact(target, earlier):
-        return Outcome("skipped", earlier | place)
-    source = decode(data)
-    twin = apply_recipe(source, job.recipe, seed=job.seed, key=item.key)
-    jpeg = encode_jpeg(twin.image, job.quality)
-    write_atomic(target, jpeg)
-    digest = {"output_sha256": hashlib.sha256(jpeg).hexdigest()}
-    return Outcome("made", asked | place | digest | manifest.made(twin, source))
-
-
-def _target(out_dir: Path, item: Item) -> Path:
-    """Where *item* goes; SynthesisError when that is no place for it."""
-    output = item.output
-    if output.is_absolute() or ".." in output.parts or "\\" in str(output):
-        raise SynthesisError(f"The output {output} leaves the output folder.")
-    if output.suffix.lower() not in {".jpg", ".jpeg"}:
-        raise SynthesisError(f"The output {output} is not named .jpg or .jpeg.")
-    target = out_dir / output
-    if target.exists() and item.source.exists() and target.samefile(item.source):
-        raise SynthesisError(f"The output {output} is its own source; choose another folder.")
-    return target
-
-
-def _intact(target: Path, row: Row) -> bool:
-    """Whether the output is there with the bytes that its row promises."""
-    try:
-        return hashlib.sha256(target.read_bytes()).hexdigest() == row.get("output_sha256")
-    except OSError:
-        return False
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, SynthesisError):
-        return str(error)
-    if isinstance(error, FileNotFoundError):
-        return "There is no such file."
-    return f"{type(error).__name__}: {error}"
-
-
-def _failed_row(item: Item, reason: str) -> Row:
-    return {
-        "key": item.key,
-        "source": item.source.as_posix(),
-        "output": str(item.output),
-        "failed": reason,
-    }
 
 
 def _failure(row: Row) -> Failure:

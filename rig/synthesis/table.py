@@ -90,7 +90,7 @@ def _locate(written: str, data_dir: Path) -> tuple[Item, str | None]:
     """The image that a `Path` means, and its split when the path names one."""
     whole = _checked(written)
     short = PurePosixPath(*whole.parts[1:]) if len(whole.parts) > 1 else whole
-    found = next((p for p in (whole, short) if (data_dir / p).is_file()), None)
+    found = next((p for p in (whole, short) if _is_file(data_dir / p)), None)
     tail, split = _tail(found or whole)
     # A missing file keeps its item: the run reports it as a failed row of the manifest.
     item = Item(
@@ -99,6 +99,13 @@ def _locate(written: str, data_dir: Path) -> tuple[Item, str | None]:
         output=tail.with_suffix(".jpg"),
     )
     return item, split
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # an unreadable folder, a name too long: reading it will say so
+        return False
 
 
 def _checked(written: str) -> PurePosixPath:

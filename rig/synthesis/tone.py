@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from rig.synthesis.transform import Pixels, Size, Transform, check_level, unmoved
+from rig.synthesis.transform import Pixels, Size, Transform, check_level, within
+
+_STRONGEST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,9 @@ class Factor:
 
     factor: float
 
+    def __post_init__(self) -> None:
+        within(self.factor, 0, _STRONGEST, "factor")
+
 
 @dataclass(frozen=True, slots=True)
 class Digital:
@@ -29,6 +34,10 @@ class Digital:
 
     contrast: float
     brightness: float
+
+    def __post_init__(self) -> None:
+        within(self.contrast, 0, _STRONGEST, "contrast")
+        within(self.brightness, 0, _STRONGEST, "brightness")
 
 
 def sample_factor(generator: np.random.Generator, level: int, *, up: bool) -> float:
@@ -90,11 +99,11 @@ def _one_way(
         del size
         return Factor(sample_factor(generator, level, up=up))
 
-    return Transform(name, Factor, sample, apply, unmoved)
+    return Transform(name, Factor, sample, apply)
 
 
 CONTRAST_UP = _one_way("contrast_up", apply_contrast, up=True)
 CONTRAST_DOWN = _one_way("contrast_down", apply_contrast, up=False)
 BRIGHTNESS_UP = _one_way("brightness_up", apply_brightness, up=True)
 BRIGHTNESS_DOWN = _one_way("brightness_down", apply_brightness, up=False)
-RANDOM_DIGITAL = Transform("random_digital", Digital, sample_digital, apply_digital, unmoved)
+RANDOM_DIGITAL = Transform("random_digital", Digital, sample_digital, apply_digital)

@@ -1,6 +1,7 @@
 import numpy as np
 
-from rig.synthesis.preview import preview
+from rig.synthesis.preview import contact_sheet, preview
+from rig.synthesis.recipes import DIGITAL, SPATIAL, apply_recipe
 from rig.synthesis.registry import TRANSFORMS
 
 
@@ -19,3 +20,11 @@ def test_the_cells_are_the_transforms(xray):
 
 def test_colour_is_drawn_in_colour(colour):
     assert preview(colour, names=("tilt",), cell=50).shape[2] == 3
+
+
+def test_a_contact_sheet_shows_images_beside_their_twins(xray, colour):
+    sheet = contact_sheet({"a": xray[:60, :60], "b": colour}, [DIGITAL, SPATIAL], seed=3, cell=60)
+    assert sheet.shape == (2 * 84 + 6, 3 * 66 + 6, 3)
+    twin = apply_recipe(xray[:60, :60], SPATIAL, seed=3, key="a").image
+    assert np.array_equal(sheet[24:84, 6:66, 0], xray[:60, :60])
+    assert np.array_equal(sheet[24:84, 138:198, 1], twin)

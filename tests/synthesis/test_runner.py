@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from rig.synthesis import runner
+from rig.synthesis import batch, runner
+from rig.synthesis.making import Drawn, Job, Plan, make_chunk
 from rig.synthesis.pool import make_pool
 from rig.synthesis.recipes import DIGITAL, SPATIAL, Recipe, Step
 from rig.synthesis.runner import Failure, Item, Summary, synthesize
@@ -82,8 +83,11 @@ def test_what_no_longer_matches_is_made_again(items, made):
 
 
 def test_a_changed_source_is_made_again(items, made):
+    """And said: nobody should find out from the pixels."""
     items[2].source.write_bytes(items[1].source.read_bytes())
-    assert synthesize(items, SPATIAL, seed=5, out_dir=made) == Summary(1, 5, ())
+    again = synthesize(items, SPATIAL, seed=5, out_dir=made)
+    assert again == Summary(1, 5, (), changed=(items[2].key,))
+    assert synthesize(items, SPATIAL, seed=5, out_dir=made) == Summary(0, 6, ())
 
 
 def test_another_request_is_made_again(items, made):
@@ -227,3 +231,49 @@ def test_dead_workers_are_told_and_what_they_made_is_kept(items, made, tmp_path)
     again = synthesize(items, SPATIAL, seed=5, out_dir=out)
     assert again.made + again.skipped == 6
     assert contents(out) == contents(made)
+
+
+def test_what_cannot_get_its_name_is_a_failed_row(items, tmp_path):
+    """A folder has the name of the output; the others of the chunk are not touched by it."""
+    out = tmp_path / "out"
+    (out / items[2].output / "inside").mkdir(parents=True)
+    job = Job(out, tmp_path)
+    orders = [(item, Plan(Drawn(DIGITAL, 0), {"key": item.key}, 75), None) for item in items]
+    outcomes = make_chunk(job, orders)
+    assert [o.state for o in outcomes] == ["made"] * 2 + ["failed"] + ["made"] * 3
+    assert outcomes[2].row["failed"].startswith("The output cannot be written: ")
+    assert not list(out.rglob("*.part"))
+    assert len([path for path in out.rglob("*.jpg") if path.is_file()]) == 5
+
+
+def test_a_sync_that_fails_fails_the_whole_chunk_and_leaves_nothing(items, tmp_path, monkeypatch):
+    def full(paths):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(batch, "_sync", full)
+    summary = synthesize(items, DIGITAL, seed=0, out_dir=tmp_path / "out")
+    assert {f.reason for f in summary.failed} == {
+        "The output cannot be written: No space left on device."
+    }
+    assert len(summary.failed) == 6
+    assert set(contents(tmp_path / "out")) == {"manifest.jsonl"}
+
+
+def test_files_get_their_names_with_and_without_syncfs(tmp_path, monkeypatch):
+    for round_ in ("with", "without"):
+        with batch.Batch() as files:
+            for n in range(3):
+                files.put(n, tmp_path / round_ / f"{n}", b"x" * n)
+            assert not list((tmp_path / round_).glob("?"))
+            assert files.settle() == {}
+        assert sorted(p.name for p in (tmp_path / round_).iterdir()) == ["0", "1", "2"]
+        monkeypatch.setattr(batch, "_syncfs", lambda: None)
+
+
+def test_what_a_killed_worker_left_is_swept_away_and_nothing_else(items, tmp_path):
+    folder = (tmp_path / "out" / items[0].output).parent
+    folder.mkdir(parents=True)
+    (folder / f".{items[0].output.name}.0123abcd.part").write_bytes(b"half")
+    (folder / ".other.jpg.0123abcd.part").write_bytes(b"somebody else's")
+    assert synthesize(items, DIGITAL, seed=0, out_dir=tmp_path / "out").made == 6
+    assert [p.name for p in (tmp_path / "out").rglob("*.part")] == [".other.jpg.0123abcd.part"]

@@ -1,0 +1,126 @@
+"""Homographies in pixel-edge coordinates, and images moved by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rig.synthesis.transform import Matrix, Pixels, Points, Size, SynthesisError, size_of
+
+LONGEST = 32_766
+"""Longest side of an image that can be moved, in pixels: OpenCV counts them in 16 bits."""
+
+Point = tuple[float, float]
+
+# Between pixel-edge coordinates, ours, and pixel-centre coordinates, OpenCV's.
+_HALF = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+_LESS_HALF = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
+
+
+def corners_of(size: Size) -> tuple[Point, Point, Point, Point]:
+    """The corners of an image of *size*, clockwise from the top left."""
+    width, height = size
+    return (0, 0), (width, 0), (width, height), (0, height)
+
+
+def from_centres(matrix: Matrix) -> Matrix:
+    """A pixel-edge homography from one that is in pixel-centre coordinates, OpenCV's."""
+    return np.asarray(_HALF @ matrix @ _LESS_HALF, dtype=np.float64)
+
+
+def quad_to_quad(source: Sequence[Point], target: Sequence[Point]) -> Matrix:
+    """The homography that takes four points to four points.
+
+    Raises:
+        SynthesisError: three of the points lie on one line.
+    """
+    rows = []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
+        rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
+    try:
+        solved = np.linalg.solve(np.array(rows, dtype=np.float64), np.ravel(target))
+    except np.linalg.LinAlgError:
+        raise SynthesisError(f"The corners {target} span no area; give four that do.") from None
+    return np.append(solved, 1.0).reshape(3, 3)
+
+
+def map_points(matrix: Matrix, points: Points) -> Points:
+    """*points* moved by *matrix*; NaN for a point at or beyond the horizon."""
+    mapped = np.column_stack([points, np.ones(len(points))]) @ (matrix / matrix[2, 2]).T
+    depth = np.where(mapped[:, 2] > 1e-12, mapped[:, 2], np.nan)
+    return np.asarray(mapped[:, :2] / depth[:, None], dtype=np.float64)
+
+
+def check_quad(corners: Sequence[Point], what: str) -> None:
+    """Refuse corners that are not those of a convex quadrilateral, clockwise from the top left.
+
+    Raises:
+        SynthesisError: the image would be folded, mirrored or have no area.
+    """
+    turns = []
+    for n in range(4):
+        (x0, y0), (x1, y1), (x2, y2) = (corners[(n + k) % 4] for k in range(3))
+        turns.append((x1 - x0) * (y2 - y1) - (y1 - y0) * (x2 - x1))
+    if min(turns) <= 0:
+        raise SynthesisError(
+            f"{what} span no area; give four corners of a convex quadrilateral, clockwise from "
+            "the top left."
+        )
+
+
+def check_sides(size: Size) -> None:
+    """Refuse, with SynthesisError, an image that OpenCV cannot move."""
+    if max(size) > LONGEST:
+        raise SynthesisError(
+            f"The image is {size[0]}x{size[1]} px; sides above {LONGEST} cannot be warped."
+        )
+
+
+def warp(image: Pixels, matrix: Matrix, size: Size, interpolation: int = cv2.INTER_CUBIC) -> Pixels:
+    """*image* moved by *matrix* (pixel-edge, forward) into an image of *size*, black outside.
+
+    The edge is sharp, as Pillow's: a pixel is black when its centre lies outside, and values
+    beyond the image's border are those of the border.
+    """
+    check_sides(size_of(image))
+    centred = _LESS_HALF @ matrix @ _HALF
+    out = cv2.warpPerspective(
+        image, centred, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE
+    )
+    first, end = _covered(matrix, size_of(image), size)
+    for top, bottom, left in _runs(first):
+        out[top:bottom, :left] = 0
+    for top, bottom, right in _runs(end):
+        out[top:bottom, right:] = 0
+    return np.asarray(out, dtype=np.uint8)
+
+
+def _runs(columns: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """Rows that have the same column: first, end and the column."""
+    starts = np.flatnonzero(np.diff(columns, prepend=columns[:1] - 1))
+    ends = np.append(starts[1:], len(columns))
+    return list(zip(starts.tolist(), ends.tolist(), columns[starts].tolist(), strict=True))
+
+
+def _covered(
+    matrix: Matrix, source: Size, size: Size
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The columns that the image covers, per row of the output: the first and the end."""
+    u, v, w = np.linalg.inv(matrix / matrix[2, 2])
+    y = np.arange(size[1]) + 0.5
+    first, end = np.zeros(size[1]), np.full(size[1], float(size[0]))
+    # Inside is 0 <= u / w < width and 0 <= v / w < height: four linear forms, not negative.
+    for a, b, c in (u, w * source[0] - u, v, w * source[1] - v):
+        rest = b * y + c
+        if a > 0:
+            first = np.maximum(first, np.ceil(-rest / a - 0.5))
+        elif a < 0:
+            end = np.minimum(end, np.floor(-rest / a - 0.5) + 1)
+        else:
+            end = np.where(rest < 0, 0, end)
+    limits = np.clip([first, end], 0, size[0]).astype(np.int64)
+    return limits[0], limits[1]
