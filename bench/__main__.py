@@ -10,7 +10,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import capture, loss, plan, protocol, screens, store, synthesis, upload
+from bench import (
+    capture,
+    dataset,
+    intake,
+    loss,
+    plan,
+    protocol,
+    screens,
+    store,
+    synthesis,
+    upload,
+    verify,
+)
 from bench.programs import BenchError
 
 EXAMPLES = """examples:
@@ -21,13 +33,18 @@ EXAMPLES = """examples:
   python -m bench loss --captures 24 --svg loss.svg
   python -m bench plan --sizes 10507 224316
   python -m bench store --sizes 10507 224316    a store with that many captures
+  python -m bench intake --captures 500 --runs 1  a batch of photos taken in
+  python -m bench dataset --large               tables of 224,316 and of 10 million x-rays
   python -m bench synthesis --runs 3 --original ../cheXphoto    twins beside the original's
   python -m bench upload --captures 24          photos to a controller, beside curl
+  python -m bench verify --seed 7 --xrays train.csv --photos photos --contact doubtful.jpg
 """
 
 Entry = Callable[[argparse.Namespace, Callable[[str], None]], dict[str, Any]]
 ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
     "capture": (capture.measure, capture.table),
+    "dataset": (dataset.measure, dataset.table),
+    "intake": (intake.measure, intake.table),
     "loss": (loss.measure, loss.table),
     "plan": (plan.measure, plan.table),
     "protocol": (protocol.measure, protocol.table),
@@ -35,6 +52,7 @@ ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
     "store": (store.measure, store.table),
     "synthesis": (synthesis.measure, synthesis.table),
     "upload": (upload.measure, upload.table),
+    "verify": (verify.measure, verify.table),
 }
 """By name: what measures, and what makes a table for people of it."""
 
@@ -70,9 +88,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--sizes", type=_sizes, nargs="+", default=(), metavar="N",
-        help="of entries plan and store: x-rays or captures (default: 10507, 224316 and, of the "
+        help="of entries plan, store and dataset: how many (default: 10507, 224316 and, of the "
         "store, 10 million, which takes many minutes and gigabytes)",
     )  # fmt: skip
+    verify.register(parser)
+    parser.add_argument(
+        "--large", action="store_true", help="of entry dataset: 10 million x-rays, too (hours)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     return parser
 

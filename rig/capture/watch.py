@@ -29,6 +29,7 @@ RESUMES: Mapping[str, str] = MappingProxyType(
         "ROOM": "Set the room again: resume does it; confirm what is asked.",
         "STALLED": "Look what the phone and the monitor wait for, then resume.",
         "THROUGHPUT": "Look what slows the phone down (heat, storage, network), then resume.",
+        "DRIFT": "Set the phone and the monitor as they were, check the alignment, then resume.",
         "REJECTED": "Look at the rejected photos, set the phone right, shoot them again, resume.",
     }
 )
@@ -78,11 +79,14 @@ class Watch:
         self._captured_ns: int | None = None  # by the station's clock, of the last capture
         self._moved_ns: int | None = None  # by the controller's clock; None while it stands
         self._rejected: list[int] = []
+        self._drifted: str | None = None
 
     def hear(self, event: Event) -> None:
         """Take in the next event of the session."""
         if event.kind == "photo_verified":
             self._verdict(event)
+        elif event.kind == "drifted":
+            self._drifted = f"Photo {event.index}: {event.body.get('why')}"
         elif event.kind in _STANDSTILL:
             self._captured_ns = self._moved_ns = None
         elif event.kind in _PROGRESS:
@@ -97,7 +101,7 @@ class Watch:
 
     def look(self, now_ns: int) -> Suspicion | None:
         """What is wrong now, if anything; each thing is said once."""
-        return self._bad() or self._stalled(now_ns) or self._slow()
+        return self._moved() or self._bad() or self._stalled(now_ns) or self._slow()
 
     # -- what comes in -----------------------------------------------------------------------------
 
@@ -113,6 +117,11 @@ class Watch:
             self._rejected.append(event.index)
 
     # -- what is wrong -----------------------------------------------------------------------------
+
+    def _moved(self) -> Suspicion | None:
+        """The corners of the x-ray moved: each photo after it would be worse than it need be."""
+        why, self._drifted = self._drifted, None
+        return None if why is None else Suspicion("DRIFT", why)
 
     def _bad(self) -> Suspicion | None:
         if len(self._rejected) < self._limits.rejected:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +19,18 @@ from rig.errors import UserError
 from rig.settings import add_home, home_of
 
 if TYPE_CHECKING:
-    from rig.intake.batch import BatchReport
-    from rig.intake.from_store import Copied
+    from sqlalchemy import Connection
+
+    from rig.intake.batch import BatchReport, PhotoResult
+    from rig.intake.copying import Copied
     from rig.intake.legacy_store import Exported
+    from rig.intake.match import CommittedCapture
     from rig.store.database import Database
 
+TOGETHER = 100
+"""Photos noted in one transaction."""
+SHOWN = 30
+"""Files that the text lists; `--json` lists all."""
 _EPILOG = """\
 examples:
   rig batch import s0123456789abcdef /media/card/DCIM --workers 4
@@ -29,9 +38,11 @@ examples:
   rig batch release s0123456789abcdef --no     it may not
 
 import copies the session's committed photos (and their .json sidecars) out of DIR and its folders,
-then verifies them by their pixels. Files of other sessions stay where they are and are listed. Run
-it again to go on after an interruption. Exit status: 0 every committed photo is verified, 1 some
-are missing or rejected (they are listed: shoot them again), 2 bad input.
+byte for byte, then verifies them by their pixels. DIR is a card, a phone's folder, or what
+`adb pull` or the phone's cable made of it. What counts are the bytes: a photo under another name is
+taken in under its own. Every other file stays where it is and is listed with the reason. Run it
+again to go on after an interruption. Exit status: 0 every committed photo is verified, 1 some are
+missing or rejected (they are listed: `rig reshoot` shoots them again), 2 bad input.
 For a session in legacy mode DIR is the copy of the phone's CheXpeditor folder: it is audited, and a
 photo counts only when the optical check has verified it; nothing switches that off.
 
@@ -47,6 +58,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     one.add_argument("session", metavar="SESSION", help="session id, s and 16 hex digits")
     one.add_argument("dir", type=Path, metavar="DIR", help="folder with the photos")
     one.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default 1)")
+    one.add_argument("--again", action="store_true", help="look at every photo again")
     one.add_argument("--json", action="store_true", help="one JSON object on standard output")
     add_home(one)
     one.set_defaults(run=run_import)
@@ -60,7 +72,6 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run_import(args: argparse.Namespace) -> int:
     """Copy, record what arrived, verify; 0 when nothing is missing."""
-    from rig.intake.from_store import copy_in
     from rig.intake.legacy_store import copy_export, is_legacy
     from rig.store.database import Database
     from rig.synthesis.pool import make_pool
@@ -78,16 +89,19 @@ def run_import(args: argparse.Namespace) -> int:
         if database.query(lambda connection: is_legacy(connection, args.session)):
             found = copy_export(database, home, args.session, args.dir)
         else:
-            files = [file for file in args.dir.rglob("*") if file.is_file()]
-            found = copy_in(database, home, args.session, files)
+            with progress("copying") as advance:
+                found = _copied(database, home, args.session, args.dir, advance)
         _note_received(database, args.session, found)
         pool = None
         if args.workers > 1:
             pool = make_pool(args.workers)
             stack.callback(pool.shutdown, cancel_futures=True)
         advance = stack.enter_context(progress("verifying"))
-        report = take_in(database, home, args.session, executor=pool, progress=advance)
-    print(json.dumps(as_json(args.session, found, report)) if args.json else _text(found, report))
+        report = take_in(
+            database, home, args.session, again=args.again, executor=pool, progress=advance
+        )
+    said = as_json(args.session, found, report)
+    print(json.dumps(said) if args.json else _text(args.session, found, report))
     return 0 if report.well else 1
 
 
@@ -124,52 +138,128 @@ def take_in(
     session: str,
     *,
     again: bool = False,
+    arrived: bool = False,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> BatchReport:
-    """Verify the received photos of *session* and record the verdicts as events."""
-    from rig.capture import photos
-    from rig.intake.from_store import take_in_session, verdict
+    """Verify the received photos of *session* and record what comes of it as events.
 
-    return take_in_session(
+    These are the verdicts, corners that moved (`drifted`: the controller pauses a session that is
+    being shot), and old photos that a re-shoot has replaced (`photo_replaced`).
+
+    Args:
+        database: the store.
+        home: the home folder.
+        session: its id.
+        again: look at every photo again.
+        arrived: look only at new photos of committed captures; the session goes on meanwhile.
+        executor: verifies chunks in other processes.
+        progress: called with (done, total) photos looked at.
+
+    Raises:
+        NotFoundError: there is no such session.
+    """
+    from rig.capture import photos
+    from rig.intake.drifting import moved
+    from rig.intake.from_store import take_in_session, verdict
+    from rig.intake.quarantine import keep_apart, replaced
+
+    fresh: list[PhotoResult] = []
+
+    def record(connection: Connection, result: PhotoResult) -> None:
+        told = verdict(result)
+        photos.verified(connection, session, now_ns=time.time_ns(), **told)
+        fresh.append(result)
+
+    report = take_in_session(
         database,
         home,
         session,
-        record=lambda connection, result: photos.verified(
-            connection, session, now_ns=time.time_ns(), **verdict(result)
-        ),
+        record=record,
         again=again,
+        arrived=arrived,
         executor=executor,
         progress=progress,
     )
+    steps = () if again else database.query(lambda c: moved(c, session, fresh))
+    for step in steps:
+        note = partial(_note, kind="drifted", session=session, index=step.index,
+                       attempt=step.attempt, body=step.body())  # fmt: skip
+        database.write_now(note)
+    for old in keep_apart(home, database.query(lambda c: replaced(c, session))):
+        note = partial(_note, kind="photo_replaced", session=old.session, index=old.index,
+                       attempt=old.attempt, body=old.body())  # fmt: skip
+        database.write_now(note)
+    return report
+
+
+def _note(
+    connection: Connection,
+    kind: str,
+    session: str,
+    index: int,
+    attempt: int,
+    body: dict[str, Any],
+) -> None:
+    from rig.capture import projections
+    from rig.store.events import Event
+
+    now = time.time_ns()
+    event = Event(kind, now, now, "controller", session, None, index, attempt, body)
+    projections.record(connection, event)
 
 
 def _note_received(database: Database, session: str, found: Copied | Exported) -> None:
     from rig.capture import photos
     from rig.intake.legacy_store import Exported
 
-    originals = found.originals if isinstance(found, Exported) else {}
     if isinstance(found, Exported):
+        originals = dict(found.originals)
         audit = found.audit.as_json()
         database.write_now(
             lambda c: photos.exported(c, session, audit, now_ns=time.time_ns(), actor="command")
         )
 
+    else:
+        originals = {kept: name for name, kept in found.renamed}
+
+    def note(connection: Connection, some: Sequence[CommittedCapture]) -> None:
+        for one in some:
+            photos.received(
+                connection,
+                session=session,
+                name=one.name,
+                index=one.index,
+                attempt=one.attempt,
+                sha256=one.sha256,
+                size=one.size,
+                now_ns=time.time_ns(),
+                actor="command",
+                original=originals.get(one.name),
+            )
+
     # Those already there too: an earlier run may have stopped between copying and noting.
-    for one in (*found.copied, *found.present):
-        note = partial(
-            photos.received,
-            session=session,
-            name=one.name,
-            index=one.index,
-            attempt=one.attempt,
-            sha256=one.sha256,
-            size=one.size,
-            now_ns=time.time_ns(),
-            actor="command",
-            original=originals.get(one.name),
-        )
-        database.write_now(note)
+    every = (*found.copied, *found.present)
+    for at in range(0, len(every), TOGETHER):
+        database.write_now(partial(note, some=every[at : at + TOGETHER]))
+
+
+def _copied(
+    database: Database, home: Path, session: str, folder: Path, advance: Callable[[int, int], None]
+) -> Copied:
+    """Copy out of *folder*; what cannot be looked at is a row too."""
+    from rig.intake.batch import PhotoResult
+    from rig.intake.folder import brought, printable
+    from rig.intake.from_store import copy_in
+    from rig.intake.match import Status
+
+    there = brought(folder)
+    rows = tuple(
+        PhotoResult(printable(path.name), None, None, Status.UNREADABLE, why)
+        for path, why in there.unusable
+    )
+    found = copy_in(database, home, session, there.files, advance)
+    return replace(found, refused=(*rows, *found.refused))
 
 
 def as_json(session: str, found: Copied | Exported, report: BatchReport) -> dict[str, Any]:
@@ -191,14 +281,22 @@ def as_json(session: str, found: Copied | Exported, report: BatchReport) -> dict
     }
     if isinstance(found, Exported):
         told["suspects"] = found.audit.as_json()["suspects"]
+    else:
+        told["renamed"] = [{"name": name, "as": kept} for name, kept in found.renamed]
     return told
 
 
-def _text(found: Copied | Exported, report: BatchReport) -> str:
-    told = as_json("", found, report)
+def _text(session: str, found: Copied | Exported, report: BatchReport) -> str:
+    told = as_json(session, found, report)
     counts = f"{told['copied']} photos copied, {told['present']} were here already"
     lines = [f"{counts}, {told['verified']} verified."]
-    lines += [f"{row['status']}: {row['name']}: {row['reason']}" for row in told["not_verified"]]
+    lines += [f"renamed: {r['name']}: taken in as {r['as']}" for r in told.get("renamed", ())]
+    rows = told["not_verified"]
+    lines += [f"{row['status']}: {row['name']}: {row['reason']}" for row in rows[:SHOWN]]
+    if more := Counter(row["status"] for row in rows[SHOWN:]):
+        listed = ", ".join(f"{count} {status}" for status, count in more.items())
+        lines.append(f"... and {more.total()} more ({listed}); --json lists all.")
     if report.missing:
         lines.append(f"To shoot again: {', '.join(map(str, report.missing))}")
+        lines.append(f"`rig reshoot {session}` makes the sessions for them.")
     return "\n".join(lines)

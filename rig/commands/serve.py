@@ -96,6 +96,7 @@ def serve(args: argparse.Namespace, intake: IntakeJobs) -> int:
             token=args.token,
             public_url=args.public_url,
             on_batch=intake.submit,
+            on_photo=intake.arrived,
             room=room,
         )
         intake.go_on(rig)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,11 +16,14 @@ from rig.dataset import conditions, layout
 from rig.dataset.errors import DatasetError
 from rig.dataset.labels import write_csv
 from rig.dataset.model import CapturedPhoto, Gap
+from rig.planning.model import Environment
 
 FORMAT = b"capture-rig-dataset/1"
 """Marks a folder as a build of ours."""
 FACTOR = "factor_"
 """Prefix of the columns with the levels of the environment."""
+ROWS = 4096
+"""Rows of a group of the file: what is in memory at a time."""
 
 _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("index", pa.int64()),
@@ -36,6 +40,10 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("t_trigger_ns", pa.int64()),
     ("photo_sha256", pa.string()),
     ("file_sha256", pa.string()),
+    ("bytes", pa.int64()),
+    ("width", pa.int32()),
+    ("height", pa.int32()),
+    ("rectified_sha256", pa.string()),
     ("source_sha256", pa.string()),
     ("source_row", pa.list_(pa.string())),
     ("score", pa.float64()),
@@ -45,21 +53,34 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A photo as it lies in the dataset: path relative to it, and the digest of its bytes there."""
+    """A photo as it lies in the dataset.
+
+    Attributes:
+        photo: what was built of.
+        path: relative to the dataset.
+        sha256: of the bytes there.
+        bytes: how many.
+        size: width and height in pixels as stored; None for what is no picture.
+        rectified: SHA-256 of the rectified copy; None without one.
+    """
 
     photo: CapturedPhoto
     path: str
     sha256: str
+    bytes: int
+    size: tuple[int, int] | None = None
+    rectified: str | None = None
 
 
 def photo_row(stored: Stored) -> dict[str, Any]:
     """The row of a photo."""
     p = stored.photo
     flat = None if p.homography is None else [float(v) for line in p.homography for v in line]
+    width, height = stored.size or (None, None)
     return _xray_columns(p.xray) | {
         "path": stored.path,
-        "session": p.session,
-        "subset": p.subset,
+        "session": p.session or None,
+        "subset": p.subset or None,
         "environment": p.environment.name,
         "device": p.device,
         "attempt": p.attempt,
@@ -67,6 +88,10 @@ def photo_row(stored: Stored) -> dict[str, Any]:
         "t_trigger_ns": p.t_trigger_ns or None,
         "photo_sha256": p.sha256,
         "file_sha256": stored.sha256,
+        "bytes": stored.bytes,
+        "width": width,
+        "height": height,
+        "rectified_sha256": stored.rectified,
         "score": p.score,
         "homography": flat,
         **{FACTOR + name: level for name, level in p.environment.levels.items()},
@@ -90,33 +115,93 @@ def _xray_columns(xray: Xray) -> dict[str, Any]:
     }
 
 
-def write_captures(file: Path, rows: Sequence[Mapping[str, Any]], root: str) -> None:
-    """Write *rows* by index and device; every factor is a column, null where it does not apply."""
-    factors = sorted({name for row in rows for name in row if name.startswith(FACTOR)})
-    known = conditions.fields([name.removeprefix(FACTOR) for name in factors])
-    fields = [*_COLUMNS, *((name, pa.string()) for name in factors), *known]
-    schema = pa.schema(fields, metadata={b"format": FORMAT, b"dataset": root.encode()})
-    ordered = sorted(rows, key=lambda row: (row["index"], row.get("device") or ""))
-    columns = [pa.array([row.get(name) for row in ordered], kind) for name, kind in fields]
-    pq.write_table(pa.Table.from_arrays(columns, schema=schema), file, compression="zstd")
+def film_row(
+    film: Xray, path: str, sha256: str, length: int, size: tuple[int, int] | None
+) -> dict[str, Any]:
+    """The row of a film's photo: it has no index, no session and no environment."""
+    width, height = size or (None, None)
+    return {
+        "key": film.key,
+        "split": film.split,
+        "path": path,
+        "device": layout.FILM,
+        "photo_sha256": film.sha256,
+        "file_sha256": sha256,
+        "bytes": length,
+        "width": width,
+        "height": height,
+        "source_row": list(film.row),
+    }
 
 
-def read_captures(root: Path) -> list[dict[str, Any]]:
-    """The rows of a dataset's `captures.parquet`; empty when it has none.
+class CaptureWriter:
+    """Writes rows as they come, `ROWS` at a time; every factor is a column, null where unknown.
+
+    Rows are to come by index and device. The file is complete when the block ends.
+    """
+
+    def __init__(self, file: Path, root: str, factors: Sequence[str]) -> None:
+        named = ((FACTOR + name, pa.string()) for name in factors)
+        self._fields = [*_COLUMNS, *named, *conditions.fields(factors)]
+        metadata = {b"format": FORMAT, b"dataset": root.encode()}
+        self._schema = pa.schema(self._fields, metadata=metadata)
+        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
+        self._rows: list[Mapping[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._rows and error is None:
+            self._flush()
+        self._writer.close()
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Append one row."""
+        self._rows.append(row)
+        if len(self._rows) >= ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        columns = [pa.array([r.get(name) for r in self._rows], kind) for name, kind in self._fields]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+        self._rows.clear()
+
+
+def iter_captures(root: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a dataset's `captures.parquet`, streamed; none when it has no such file.
+
+    Args:
+        root: the dataset.
+        columns: those wanted; every one but `time` by default.
 
     Raises:
-        DatasetError: the file is damaged.
+        DatasetError: the file is damaged or has not the columns.
     """
     file = root / layout.CAPTURES
     if not file.is_file():
-        return []
+        return
     try:
-        # As nanoseconds: Python's own times end at microseconds, and to refuse would lose the row.
-        table = pq.read_table(file).drop_columns(["time"])
-        rows: list[dict[str, Any]] = table.to_pylist()
+        with pq.ParquetFile(file) as parquet:
+            names = parquet.schema_arrow.names
+            # Python's own times end at microseconds; `t_trigger_ns` has it all.
+            wanted = [n for n in names if n != "time"] if columns is None else list(columns)
+            if unknown := [n for n in wanted if n not in names]:
+                raise DatasetError(f"{file} has no column {unknown[0]!r}.")
+            for batch in parquet.iter_batches(batch_size=ROWS, columns=wanted):
+                yield from batch.to_pylist()
     except (pa.ArrowException, OSError, KeyError) as error:
         raise DatasetError(f"{file} cannot be read: {error}.") from error
-    return rows
+
+
+def read_captures(root: Path) -> list[dict[str, Any]]:
+    """All rows of `iter_captures` at once; raises as that."""
+    return list(iter_captures(root))
 
 
 def is_build_of(folder: Path, root: str) -> bool:
@@ -128,16 +213,26 @@ def is_build_of(folder: Path, root: str) -> bool:
     return found.get(b"format") == FORMAT and found.get(b"dataset") == root.encode()
 
 
-def write_environments(file: Path, photos: Sequence[CapturedPhoto]) -> None:
-    """One row per environment: its levels and how many photos it has."""
-    counts: dict[str, int] = {}
-    levels: dict[str, Mapping[str, str]] = {}
-    for photo in photos:
-        counts[photo.environment.name] = counts.get(photo.environment.name, 0) + 1
-        levels.setdefault(photo.environment.name, photo.environment.levels)
-    factors = list(dict.fromkeys(name for found in levels.values() for name in found))
-    rows = (
-        (name, *(levels[name].get(factor, "") for factor in factors), str(counts[name]))
-        for name in sorted(counts)
-    )
-    write_csv(file, rows, ("environment", *factors, "images"))
+@dataclass(slots=True)
+class Environments:
+    """Counts photos by environment as they are stored, for `environments.csv`."""
+
+    _counts: dict[str, int] = field(default_factory=dict)
+    _levels: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def add(self, environment: Environment) -> None:
+        """Count one photo."""
+        self._counts[environment.name] = self._counts.get(environment.name, 0) + 1
+        self._levels.setdefault(environment.name, environment.levels)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def write(self, file: Path) -> None:
+        """One row per environment: its levels and how many photos it has."""
+        factors = list(dict.fromkeys(name for found in self._levels.values() for name in found))
+        rows = (
+            (name, *(self._levels[name].get(f, "") for f in factors), str(self._counts[name]))
+            for name in sorted(self._counts)
+        )
+        write_csv(file, rows, ("environment", *factors, "images"))

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from statistics import median
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from rig import __version__
-from rig.catalog.model import SPLITS, Xray
-from rig.dataset.model import CapturedPhoto, Gap
+from rig.catalog.model import SPLITS
+from rig.dataset import layout
+from rig.dataset.box_table import BoxWriter
+from rig.dataset.facts import Facts
 
 
 def card(
     root: str,
-    xrays: Sequence[Xray],
-    photos: Sequence[CapturedPhoto],
-    synthetic: Mapping[str, Sequence[Xray]],
-    gaps: Sequence[Gap],
+    xrays: int,
+    facts: Facts,
     *,
+    environments: int,
+    kinds: Sequence[str],
     seed: int,
     terms: str,
+    boxes: BoxWriter | None,
 ) -> str:
     """The text of the card, the same for the same input."""
     return "\n".join(
@@ -28,10 +31,11 @@ def card(
             "Chest x-rays photographed from a monitor with a phone, and synthetic twins of the",
             "same x-rays, in CheXphoto's layout. Not for diagnosis.",
             "",
-            *_counts(xrays, photos, synthetic),
-            *_making(photos, synthetic, seed),
-            *_verification(photos),
-            *_gaps(gaps),
+            *_counts(xrays, facts),
+            *_making(facts, environments, kinds, seed),
+            *_verification(facts),
+            *_boxes(boxes),
+            *_gaps(facts),
             "## Terms",
             "",
             terms.strip()
@@ -42,78 +46,82 @@ def card(
     )
 
 
-def _counts(
-    xrays: Sequence[Xray],
-    photos: Sequence[CapturedPhoto],
-    synthetic: Mapping[str, Sequence[Xray]],
-) -> list[str]:
-    sets: dict[str, list[Xray]] = {}
-    for photo in photos:
-        sets.setdefault(f"natural/{photo.device}", []).append(photo.xray)
-    for kind, made in synthetic.items():
-        sets[f"synthetic/{kind}"] = list(made)
+def _counts(xrays: int, facts: Facts) -> list[str]:
     lines = [
         "## Contents",
         "",
         "| set | split | patients | studies | images |",
         "|---|---|--:|--:|--:|",
     ]
-    for name in sorted(sets):
-        for split in SPLITS:
-            here = [x for x in sets[name] if x.split == split]
-            if here:
-                patients = {x.patient for x in here}
-                studies = {(x.patient, x.study) for x in here}
-                lines.append(
-                    f"| {name} | {split} | {len(patients)} | {len(studies)} | {len(here)} |"
-                )
+    found = facts.amounts()
+    for split, name in sorted(found, key=lambda at: (at[1], SPLITS.index(at[0]))):
+        one = found[split, name]
+        lines.append(f"| {name} | {split} | {one.patients} | {one.studies} | {one.images} |")
     return [
         *lines,
         "",
-        f"{len(xrays)} source x-rays. No patient is in two splits. Each `<split>.csv` has one row",
+        f"{xrays} source x-rays. No patient is in two splits. Each `<split>.csv` has one row",
         "per image with CheXpert's 19 columns; labels are `1.0` positive, `0.0` negative, `-1.0`",
         "uncertain, blank unmentioned, copied from the source.",
         "",
     ]
 
 
-def _making(
-    photos: Sequence[CapturedPhoto], synthetic: Mapping[str, Sequence[Xray]], seed: int
-) -> list[str]:
-    environments = {photo.environment.name for photo in photos}
+def _making(facts: Facts, environments: int, kinds: Sequence[str], seed: int) -> list[str]:
     lines = [
         "## How it was made",
         "",
-        f"By capture-rig {__version__}. Photos: {len(photos)}, in {len(environments)} environments",
+        f"By capture-rig {__version__}. Photos: {facts.natural}, in {environments} environments",
         "(`environments.csv`), stored as the camera made them but for the location.",
         "`captures.parquet` tells environment, time, attempt, digests and where the x-ray is in",
-        "each photo.",
+        "each photo; `croissant.json` describes every file for machines.",
     ]
-    if synthetic:
+    if facts.first_ns:
+        lines.append(f"Taken from {_day(facts.first_ns)} to {_day(facts.last_ns)} (UTC).")
+    if kinds:
         lines.append(
-            f"Synthetic sets: {', '.join(sorted(synthetic))}, seed {seed}; `manifest.jsonl` holds "
+            f"Synthetic sets: {', '.join(sorted(kinds))}, seed {seed}; `manifest.jsonl` holds "
             "every parameter."
         )
     return [*lines, ""]
 
 
-def _verification(photos: Sequence[CapturedPhoto]) -> list[str]:
-    if not photos:
+def _day(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d")
+
+
+def _verification(facts: Facts) -> list[str]:
+    if not facts.natural:
         return []
-    scores = [photo.score for photo in photos]
     return [
         "## Verification",
         "",
         "Every photo was compared with its x-ray by its pixels (local-contrast-normalised",
         "correlation):",
-        f"lowest {min(scores):.3f}, median {median(scores):.3f}, highest {max(scores):.3f}.",
+        f"lowest {facts.lowest:.3f}, median {facts.score(0.5):.3f}, highest {facts.highest:.3f}.",
+        f"One photo in twenty is below {facts.score(0.05):.3f}.",
         "",
     ]
 
 
-def _gaps(gaps: Sequence[Gap]) -> list[str]:
-    if not gaps:
+def _boxes(boxes: BoxWriter | None) -> list[str]:
+    if boxes is None:
         return []
-    shown = [f"- {gap.index} ({gap.key}): {gap.reason}" for gap in gaps[:50]]
-    more = [f"- and {len(gaps) - 50} more in `captures.parquet`"] if len(gaps) > 50 else []
-    return ["## Gaps", "", "X-rays without a photo:", "", *shown, *more, ""]
+    return [
+        "## Boxes",
+        "",
+        f"`{layout.BOXES}` (and `{layout.BOXES_CSV}`): findings of the x-rays' readers carried",
+        "into every picture by its homography, in pixels as stored, pixel-edge coordinates.",
+        f"{boxes.kept} boxes; {boxes.dropped} fall out of their picture and are listed with the",
+        "reason.",
+        "",
+    ]
+
+
+def _gaps(facts: Facts) -> list[str]:
+    if not facts.missing:
+        return []
+    shown = [f"- {gap.index} ({gap.key}): {gap.reason}" for gap in facts.gaps[:50]]
+    more = facts.missing - len(shown)
+    rest = [f"- and {more} more in `captures.parquet`"] if more else []
+    return ["## Gaps", "", "X-rays without a photo:", "", *shown, *rest, ""]

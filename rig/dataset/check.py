@@ -1,161 +1,125 @@
-"""Is a dataset whole and right? Every problem is a sentence; nothing is repaired."""
+"""Is a dataset whole and right? Every problem is a sentence with its place; nothing is repaired."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from rig.dataset import layout
-from rig.dataset.captures import read_captures
+from rig.dataset.compare import Comparison, Photo
 from rig.dataset.errors import DatasetError
-from rig.dataset.labels import VALUES, Row, read_split, splits_of
+from rig.dataset.findings import CheckReport, Finding, Findings
+from rig.dataset.gather import gather
+from rig.dataset.labels import splits_of
+from rig.dataset.optical import Optics, Summary, look_at
+from rig.dataset.partition import Partition
 
-_PICTURES = frozenset({".jpg", ".jpeg", ".png"})
-
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """What a check found: images in the CSVs, gaps listed, and problems as sentences."""
-
-    path: Path
-    images: int
-    gaps: int
-    problems: tuple[str, ...]
-
-    @property
-    def well(self) -> bool:
-        """No problem. A listed gap is none."""
-        return not self.problems
+__all__ = ["CheckReport", "Finding", "check"]
 
 
-def check(root: Path, *, progress: Callable[[int, int], None] | None = None) -> CheckReport:
-    """Check the dataset at *root*: CSVs, files, captures, labels, digests, patients.
+def check(
+    root: Path,
+    *,
+    files: bool = True,
+    optics: Optics | None = None,
+    sources: Path | None = None,
+    scratch: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> CheckReport:
+    """Check the dataset at *root* in memory that does not grow with it.
+
+    Looked at are the CSVs, pictures, digests, captures, the manifest, boxes, labels against the
+    rows of the source, doubles, and patients in two splits; with *optics* also whether each photo
+    shows its x-ray.
+
+    Args:
+        root: the dataset.
+        files: False leaves the pictures alone and compares the tables only.
+        optics: compares photos with x-rays; None leaves that out.
+        sources: folder with the source x-rays, as the catalog's CSV names them; without it the
+            digital twins in the dataset stand for them.
+        scratch: folder for temporary files; the system's by default.
+        progress: called with (done, total) images, photos to look at included.
 
     Raises:
         DatasetError: it is no dataset at all.
     """
     if not splits_of(root):
         raise DatasetError(f"{root} is no dataset: it has no train.csv, valid.csv or test.csv.")
-    problems: list[str] = []
-    rows: dict[str, Row] = {}
-    patients: dict[str, set[str]] = defaultdict(set)
-    for row in _readable(root, problems):
-        problems += _row_problems(root, row, rows)
-        rows.setdefault(row.path, row)
-        try:
-            place = layout.place_of(row.path)
-        except DatasetError as error:
-            problems.append(f"{_where(row)}: {error}")
+    found = Findings()
+    done = 0
+    photos = 0
+    summary = Summary()
+    with (
+        Partition(scratch=scratch) as by_patient,
+        Partition(scratch=scratch) as by_digest,
+        Partition(scratch=scratch) as worth,
+    ):
+        told = gather(root, by_patient, by_digest, found)
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            if progress:
+                progress(done, told.images)
+
+        def looked(count: int) -> None:
+            if progress:
+                progress(told.images + count, told.images + photos)
+
+        comparison = Comparison(root, told, found, files=files, step=step)
+        for group in by_patient.groups():
+            for photo in comparison.group(group):
+                if optics is not None:
+                    photos += 1
+                    worth.add(photo.key, _packed(photo))
+        _doubles(by_digest, found)
+        _croissant(root, found)
+        if optics is not None:
+            ready = (Photo(*packed) for group in worth.groups() for packed in group)
+            summary = look_at(root, ready, optics, sources, found, looked)
+    findings = tuple(sorted(found.kept))
+    return CheckReport(
+        root, told.images, told.gaps, findings, found.count, summary.looked, summary.unlooked
+    )
+
+
+def _packed(photo: Photo) -> tuple[object, ...]:
+    return (photo.line, photo.path, photo.key, photo.source_sha256, photo.source_path)
+
+
+def _doubles(by_digest: Partition, found: Findings) -> None:
+    """One photo cannot show two x-rays."""
+    for group in by_digest.groups():
+        seen: dict[str, str] = {}
+        for digest, path, line in group:
+            if digest in seen:
+                text = f"{path} has the same bytes as {seen[digest]}."
+                found.add("doubled", layout.CAPTURES, line, text)
+            seen.setdefault(digest, path)
+
+
+def _croissant(root: Path, found: Findings) -> None:
+    """The tables against the digests of `croissant.json`, when there is one."""
+    for file, digest in _described(root, found):
+        target = root / file
+        if ".." in file.split("/") or not target.is_file():
+            found.add("croissant", layout.CROISSANT, 0, f"it describes {file}, which is not there.")
             continue
-        patients[place.patient].add(row.split)
-        if place.split != row.split:
-            problems.append(f"{_where(row)}: {row.path} is in the folder of {place.split}.")
-    problems += [
-        f"Patient {who} is in more than one split: {', '.join(sorted(found))}."
-        for who, found in sorted(patients.items())
-        if len(found) > 1
-    ]
-    problems += _strays(root, rows)
-    captures = _captures(root, problems)
-    problems += _capture_problems(root, rows, captures, progress)
-    gaps = sum(row["gap"] is not None for row in captures)
-    return CheckReport(root, len(rows), gaps, tuple(problems))
+        with target.open("rb") as handle:
+            if hashlib.file_digest(handle, "sha256").hexdigest() != digest:
+                text = f"{file} changed since it was built (its SHA-256 differs)."
+                found.add("croissant", layout.CROISSANT, 0, text)
 
 
-def _where(row: Row) -> str:
-    return f"{row.split}.csv, line {row.line}"
-
-
-def _readable(root: Path, problems: list[str]) -> Iterator[Row]:
-    """Rows of every CSV, as far as each can be read."""
-    for split in splits_of(root):
-        try:
-            yield from read_split(root, split)
-        except DatasetError as error:
-            problems.append(str(error))
-
-
-def _row_problems(root: Path, row: Row, before: Mapping[str, Row]) -> Iterator[str]:
-    where = _where(row)
-    name, _, tail = row.path.partition("/")
-    if row.path in before:
-        yield f"{where}: {row.path} is listed twice, first at {_where(before[row.path])}."
-    if name != root.resolve().name:
-        yield f"{where}: the Path begins with {name!r}, not with the dataset's folder."
-    elif ".." not in tail.split("/") and not (root / tail).is_file():
-        yield f"{where}: {row.path} has no file."
-    for value in row.labels:
-        if value not in VALUES:
-            yield f"{where}: the label {value!r} is none of 1.0, 0.0, -1.0 and blank."
-
-
-def _strays(root: Path, rows: Mapping[str, Row]) -> Iterator[str]:
-    """Pictures in the split folders that no row lists."""
-    name = root.resolve().name
-    for split in splits_of(root):
-        for file in sorted((root / split).rglob("*")):
-            path = f"{name}/{file.relative_to(root).as_posix()}"
-            if file.suffix.lower() in _PICTURES and path not in rows:
-                yield f"{path} is on disk but in no CSV."
-
-
-def _captures(root: Path, problems: list[str]) -> list[dict[str, Any]]:
-    try:
-        return read_captures(root)
-    except DatasetError as error:
-        problems.append(str(error))
-        return []
-
-
-def _capture_problems(
-    root: Path,
-    rows: Mapping[str, Row],
-    captures: list[dict[str, Any]],
-    progress: Callable[[int, int], None] | None,
-) -> Iterator[str]:
-    """Photos against their digests, and every row's labels against its x-ray's source row."""
-    name = root.resolve().name
-    sources: dict[tuple[str, ...], list[str]] = {}
-    listed = set()
-    for done, capture in enumerate(captures, start=1):
-        if capture["source_row"] is not None:
-            sources[tuple(capture["key"].split("/"))] = capture["source_row"]
-        if capture["gap"] is None:
-            listed.add(f"{name}/{capture['path']}")
-            yield from _photo_problems(root, capture, rows)
-        if progress:
-            progress(done, len(captures))
-    for row in rows.values():
-        try:
-            place = layout.place_of(row.path)
-        except DatasetError:
-            continue  # told already
-        source = sources.get(place.xray)
-        if source is not None and list(row.values[1:]) != source[1:]:
-            yield f"{_where(row)}: {row.path} has other labels than its source row."
-        if captures and place.origin == "natural" and row.path not in listed:
-            yield f"{_where(row)}: {row.path} is not in {layout.CAPTURES}."
-
-
-def _photo_problems(
-    root: Path, capture: Mapping[str, Any], rows: Mapping[str, Row]
-) -> Iterator[str]:
-    path = str(capture["path"])
-    what = f"{layout.CAPTURES}, index {capture['index']}"
-    if f"{root.resolve().name}/{path}" not in rows:
-        yield f"{what}: {path} is in no CSV."
-    if ".." in path.split("/") or path.startswith("/"):
-        yield f"{what}: {path} leads out of the dataset."
+def _described(root: Path, found: Findings) -> Iterator[tuple[str, str]]:
+    file = root / layout.CROISSANT
+    if not file.is_file():
         return
     try:
-        with (root / path).open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        yield f"{what}: {path} cannot be read: {error.strerror or error}."
-        return
-    if digest != capture["file_sha256"]:
-        yield f"{what}: {path} is not the photo that was built (its SHA-256 differs)."
+        parts = json.loads(file.read_text(encoding="utf-8"))["distribution"]
+        yield from [(p["contentUrl"], p["sha256"]) for p in parts if "sha256" in p]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found.add("croissant", layout.CROISSANT, 0, f"it cannot be read: {error}.")

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, RowMapping, select
 
 from rig.catalog.model import Xray
-from rig.dataset.build import build
+from rig.dataset.boxes import VISIBLE
+from rig.dataset.build import build_from
+from rig.dataset.by_hand import as_captured, film_photos, hand_photos
 from rig.dataset.conditions import Conditions
 from rig.dataset.model import BuildReport, CapturedPhoto, Gap
+from rig.dataset.records import Record, Spool
+from rig.dataset.rectified import Rectify
+from rig.dataset.vindr import Annotations
 from rig.planning.model import Environment
 from rig.store import captures, catalogs, condition_log, tables
 from rig.store.captures import Committed, Photo
 from rig.store.database import Database
 from rig.store.errors import NotFoundError
+
+PAGE = 2000
+"""X-rays read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +49,44 @@ def build_campaign(
     version: str = "1.0",
     synthetic: Sequence[str] = (),
     terms: str = "",
+    annotations: Annotations | None = None,
+    visible: float = VISIBLE,
+    rectify: Rectify | None = None,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> BuildReport:
-    """Build the dataset of the campaign named *campaign* into *out*; see `build`.
+    """Build the dataset of the campaign named *campaign* into *out*; see `build_from`.
+
+    The store is read once, at the beginning: photos that come later are of the next build.
 
     Raises:
         NotFoundError: there is no such campaign.
-        DatasetError: as `build`.
+        DatasetError: as `build_from`.
     """
-    with database.read() as connection:
-        shot = read_campaign(connection, home, campaign)
-    return build(
-        out,
-        name=shot.name,
-        version=version,
-        xrays=shot.xrays,
-        photos=shot.photos,
-        gaps=shot.gaps,
-        synthetic=synthetic,
-        seed=shot.seed,
-        terms=terms,
-        executor=executor,
-        progress=progress,
-    )
+    with ExitStack() as stack:
+        with database.read() as connection:
+            row = _campaign(connection, campaign)
+            films = film_photos(connection, home, row["id"])
+            spool = stack.enter_context(Spool(_records(connection, home, row)))
+        return build_from(
+            out,
+            spool,
+            name=row["name"],
+            version=version,
+            synthetic=synthetic,
+            seed=row["seed"],
+            terms=terms,
+            films=films,
+            annotations=annotations,
+            visible=visible,
+            rectify=rectify,
+            executor=executor,
+            progress=progress,
+        )
 
 
 def read_campaign(connection: Connection, home: Path, name: str) -> Shot:
-    """Everything a dataset of the campaign *name* is made of.
+    """Everything a dataset of the campaign *name* is made of, at once.
 
     When a subset was shot in several sessions, the newest session with a verified photo of an
     index gives it.
@@ -75,23 +94,49 @@ def read_campaign(connection: Connection, home: Path, name: str) -> Shot:
     Raises:
         NotFoundError: there is no such campaign.
     """
+    row = _campaign(connection, name)
+    records = list(_records(connection, home, row))
+    return Shot(
+        row["name"],
+        row["seed"],
+        tuple(record.xray for record in records if record.xray is not None),
+        tuple(photo for record in records for photo in record.photos),
+        tuple(gap for record in records for gap in record.gaps),
+    )
+
+
+def _campaign(connection: Connection, name: str) -> RowMapping:
     table = tables.campaign
     row = connection.execute(select(table).where(table.c.name == name)).mappings().first()
     if row is None:
         known = ", ".join(connection.scalars(select(table.c.name).order_by(table.c.name)))
         raise NotFoundError(f"No campaign is named {name!r}. Known: {known or 'none yet'}.")
-    xrays = catalogs.xrays(connection, row["catalog"])
-    photos: dict[int, CapturedPhoto] = {}
-    reasons: dict[int, str] = {}
-    for session, subset in _sessions(connection, row["id"]):
-        _collect(connection, home, row["device"], session, subset, xrays, photos, reasons)
-    gaps = [
-        Gap(x.index, x.key, reasons.get(x.index, "It was not shot."))
-        for x in xrays
-        if x.index not in photos
-    ]
-    found = tuple(photos[index] for index in sorted(photos))
-    return Shot(row["name"], row["seed"], xrays, found, tuple(gaps))
+    return row
+
+
+def _records(connection: Connection, home: Path, campaign: RowMapping) -> Iterator[Record]:
+    """One record per x-ray, `PAGE` x-rays at a time."""
+    sessions = _sessions(connection, campaign["id"])
+    by_hand = hand_photos(connection, home, campaign["id"])
+    first = 1
+    while xrays := catalogs.xrays(connection, campaign["catalog"], first, first + PAGE - 1):
+        photos: dict[int, CapturedPhoto] = {}
+        reasons: dict[int, str] = {}
+        for session, subset in sessions:
+            if session["first"] < first + PAGE and session["last"] >= first:
+                device = campaign["device"]
+                _collect(connection, home, device, session, subset, xrays, photos, reasons)
+        for one in xrays:
+            shown = [as_captured(photo, one) for photo in by_hand.get(one.index, ())]
+            if one.index in photos:
+                shown = [photo for photo in shown if photo.device != campaign["device"]]
+                shown.append(photos[one.index])
+            if shown:
+                yield Record(one, tuple(sorted(shown, key=lambda photo: photo.device)))
+            else:
+                why = reasons.get(one.index, "It was not shot.")
+                yield Record(one, (), (Gap(one.index, one.key, why),))
+        first += PAGE
 
 
 def _sessions(connection: Connection, campaign: str) -> list[tuple[RowMapping, RowMapping]]:
@@ -129,6 +174,8 @@ def _collect(
         for back in received.values():
             reasons[back.index] = back.reason or "The photo was not verified yet."
     for one in captures.committed(connection, session["id"]):
+        if one.index not in by_index:
+            continue  # of another page
         photo = received.get((one.index, one.name))
         reason = _unusable(one, photo, legacy=session["legacy"])
         if reason is not None or photo is None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Self
 
 from rig.catalog.model import COLUMNS, SPLITS, Xray
 from rig.dataset.errors import DatasetError
@@ -43,16 +46,47 @@ def row_of(xray: Xray, root: str, path: PurePosixPath) -> tuple[str, ...]:
     return (f"{root}/{path}", *xray.row[1:])
 
 
-def write_csv(file: Path, rows: Iterable[tuple[str, ...]], header: tuple[str, ...]) -> int:
-    """Write *header* and *rows* durably with Unix line ends; returns the number of rows."""
-    count = 0
-    with write_durably(file) as raw:
-        writer = csv.writer(raw, lineterminator="\n")
-        writer.writerow(header)
+class CsvWriter:
+    """Writes a CSV with Unix line ends row by row; durable when the block ends."""
+
+    def __init__(self, file: Path, header: tuple[str, ...]) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            self._writer = csv.writer(stack.enter_context(write_durably(file)), lineterminator="\n")
+            self._writer.writerow(header)
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def add(self, row: Sequence[str]) -> None:
+        """Append one row."""
+        self._writer.writerow(row)
+
+
+def write_csv(file: Path, rows: Iterable[Sequence[str]], header: tuple[str, ...]) -> None:
+    """Write *header* and *rows* durably with Unix line ends."""
+    with CsvWriter(file, header) as writer:
         for row in rows:
-            writer.writerow(row)
-            count += 1
-    return count
+            writer.add(row)
+
+
+def _other_columns(header: Sequence[str]) -> str | None:
+    """What is wrong with a header; None for CheXpert's own."""
+    for place, (found, wanted) in enumerate(zip(header, COLUMNS, strict=False), start=1):
+        if found != wanted:
+            return f"column {place} is {found!r}, not {wanted!r}"
+    if len(header) != len(COLUMNS):
+        return f"there are {len(header)}"
+    return None
 
 
 def splits_of(root: Path) -> list[str]:
@@ -76,8 +110,10 @@ def read_split(root: Path, split: str) -> Iterator[Row]:
     try:
         with file.open(newline="", encoding="utf-8") as handle:
             reader = csv.reader(handle)
-            if tuple(next(reader, ())) != COLUMNS:
-                raise DatasetError(f"{file.name} has not CheXpert's 19 columns in their order.")
+            if (wrong := _other_columns(next(reader, []))) is not None:
+                raise DatasetError(
+                    f"{file.name} has not CheXpert's 19 columns in their order: {wrong}."
+                )
             for values in reader:
                 if len(values) != len(COLUMNS):
                     raise DatasetError(

@@ -1,7 +1,8 @@
 """Where things are in a dataset: CheXphoto's folders, named after the catalog, never the phone.
 
 ``<NAME>-v<VERSION>/<split>/natural/<device>/<patient>/<study>/<view>.jpg`` and
-``<NAME>-v<VERSION>/<split>/synthetic/<kind>/<patient>/<study>/<view>.jpg``.
+``<NAME>-v<VERSION>/<split>/synthetic/<kind>/<patient>/<study>/<view>.jpg``; photos of films lie in
+``<split>/film/<patient>/...``, and rectified copies of photos below ``rectified/`` in the same way.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ CAPTURES = "captures.parquet"
 ENVIRONMENTS = "environments.csv"
 MANIFEST = "manifest.jsonl"
 CARD = "README.md"
+CROISSANT = "croissant.json"
+BOXES = "boxes.parquet"
+BOXES_CSV = "boxes.csv"
+RECTIFIED = "rectified"
+FILM = "film"
 
 KINDS: dict[str, str] = {
     "digital": "digital",
@@ -63,6 +69,16 @@ def _under(xray: Xray, *folders: str) -> PurePosixPath:
         raise DatasetError(f"Index {xray.index}: no split {xray.split!r}.")
     tail = _tail(xray)
     return PurePosixPath(xray.split, *folders, *tail.parts[:2], f"{tail.name}.jpg")
+
+
+def film(xray: Xray) -> PurePosixPath:
+    """Path of the photo of a film, relative to the dataset."""
+    return _under(xray, FILM)
+
+
+def rectified(path: str) -> str:
+    """Path of the rectified copy of the photo at *path*, both relative to the dataset."""
+    return f"{RECTIFIED}/{path}"
 
 
 def natural(xray: Xray, device: str) -> PurePosixPath:

@@ -21,8 +21,8 @@ class CapturedPhoto:
     Attributes:
         xray: what it shows.
         file: where its bytes are now.
-        session: session id.
-        subset: subset id, from 1.
+        session: session id; empty for a photo taken by hand.
+        subset: subset id, from 1; 0 likewise.
         environment: what it was shot in.
         device: e.g. `nokia`.
         attempt: exposure number, from 1.
@@ -64,8 +64,12 @@ class BuildReport:
         path: the dataset's folder.
         natural: photos in it.
         synthetic: set -> twins in it.
-        gaps: x-rays without a photo, those found while building included.
-        failed: twins that could not be made, sentences.
+        gaps: x-rays without a photo, those found while building included; the first thousand.
+        failed: twins that could not be made and films that were lost, sentences, likewise.
+        missing: how many gaps there are; all of them are in `captures.parquet`.
+        unmade: how many failures there are.
+        boxes: findings with a box in a picture.
+        boxes_dropped: findings that fall out of a picture.
     """
 
     path: Path
@@ -73,8 +77,12 @@ class BuildReport:
     synthetic: dict[str, int]
     gaps: tuple[Gap, ...]
     failed: tuple[str, ...]
+    missing: int
+    unmade: int
+    boxes: int
+    boxes_dropped: int
 
     @property
     def well(self) -> bool:
-        """Nothing is missing."""
-        return not self.gaps and not self.failed
+        """Nothing is missing. A box that falls out of its picture is no fault."""
+        return not self.missing and not self.unmade

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from rig.catalog.model import OBSERVATIONS
+from rig.catalog.model import OBSERVATIONS, SPLITS
 from rig.dataset import layout
-from rig.dataset.captures import read_captures
+from rig.dataset.balance import Rooms
+from rig.dataset.captures import iter_captures
+from rig.dataset.collection import Collection, People, ReaderFindings, collection, findings
+from rig.dataset.facts import Amount, Amounts
 from rig.dataset.labels import read_rows
+from rig.dataset.partition import Partition
 
 ALL = "all"
 """The pseudo-split that holds every image."""
-_MEANING = {"1.0": "positive", "-1.0": "uncertain", "0.0": "negative", "": "blank"}
+_MEANING = frozenset({"1.0", "-1.0", "0.0", ""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +47,6 @@ class Observation:
         return counts | {"percent": percent}
 
 
-@dataclass(slots=True)
-class Amount:
-    """Patients, studies and images of one set."""
-
-    patients: set[str] = field(default_factory=set)
-    studies: set[tuple[str, str]] = field(default_factory=set)
-    images: int = 0
-
-    def add(self, place: layout.Place) -> None:
-        """Count one image."""
-        self.patients.add(place.patient)
-        self.studies.add((place.patient, place.study))
-        self.images += 1
-
-    def as_json(self) -> dict[str, int]:
-        """The three counts."""
-        return {
-            "patients": len(self.patients),
-            "studies": len(self.studies),
-            "images": self.images,
-        }
-
-
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """The figures of a dataset.
@@ -84,6 +63,8 @@ class Statistics:
             None where the label never changes. A label that goes with an environment is a
             shortcut a model will learn.
         gaps: rows of `captures.parquet` without a photo.
+        collection: what there is of VinDr-CXR's Table 2.
+        findings: of the readers' boxes; None without boxes.
     """
 
     name: str
@@ -94,6 +75,8 @@ class Statistics:
     environments: dict[str, dict[str, int]]
     balance: dict[str, float | None]
     gaps: int
+    collection: Collection
+    findings: ReaderFindings | None
 
     def as_json(self, *, blanks: bool = False) -> dict[str, Any]:
         """One JSON object; *blanks* lists blank labels apart from negative ones."""
@@ -113,97 +96,106 @@ class Statistics:
             "environments": self.environments,
             "balance": self.balance,
             "gaps": self.gaps,
+            "collection": self.collection.as_json(),
+            "findings": None if self.findings is None else self.findings.as_json(),
         }
 
 
-def statistics(root: Path) -> Statistics:
-    """Read the dataset at *root*; rows are streamed, only its x-rays are held.
+def statistics(root: Path, *, scratch: Path | None = None) -> Statistics:
+    """Read the dataset at *root*, streamed, in memory that does not grow with it.
 
     Raises:
         DatasetError: it is not a readable dataset.
     """
-    labels: dict[str, dict[tuple[str, str, str], tuple[str, ...]]] = defaultdict(dict)
-    sets: dict[str, dict[str, Amount]] = defaultdict(lambda: defaultdict(Amount))
-    twins: set[tuple[str, tuple[str, str, str]]] = set()
-    splits: dict[str, set[str]] = defaultdict(set)
-    for row in read_rows(root):
-        place = layout.place_of(row.path)
-        labels[row.split].setdefault(place.xray, row.labels)
-        splits[place.patient].add(row.split)
-        sets[row.split][place.source].add(place)
-        if place.origin == "synthetic" and (row.split, place.xray) not in twins:
-            twins.add((row.split, place.xray))
-            sets[row.split]["synthetic"].add(place)
-    captures = read_captures(root)
+    counts = _Counts()
+    with Partition(scratch=scratch) as rows:
+        for row in read_rows(root):
+            place = layout.place_of(row.path)
+            record = (row.split, place.source, place.patient, place.study, place.view, row.values)
+            rows.add(place.patient, record)
+        for group in rows.groups():
+            counts.add(group)
+    rooms = Rooms()
+    for capture in iter_captures(root):
+        rooms.add(capture)
     return Statistics(
         name=root.resolve().name,
-        observations=_observations(labels),
-        sets={split: dict(sorted(table.items())) for split, table in sets.items()},
-        xrays=_counted(labels),
-        overlap=tuple(sorted(who for who, found in splits.items() if len(found) > 1)),
-        environments=_environments(captures),
-        balance=_balance(captures),
-        gaps=sum(row["gap"] is not None for row in captures),
+        observations=counts.tables(),
+        sets=counts.sets(),
+        xrays=counts.xrays(),
+        overlap=tuple(sorted(counts.overlap)),
+        environments=rooms.environments(),
+        balance=rooms.balance(),
+        gaps=rooms.gaps,
+        collection=collection(root, counts.people, rooms, counts.total),
+        findings=findings(root, scratch=scratch),
     )
 
 
-_Labels = Mapping[str, Mapping[tuple[str, str, str], tuple[str, ...]]]
+class _Counts:
+    """Tallies over groups of rows; all rows of a patient come in one group."""
+
+    def __init__(self) -> None:
+        self.overlap: list[str] = []
+        self.people = People()
+        self.total = 0
+        self._labels: dict[str, list[Counter[str]]] = {}
+        self._xrays = Counter[str]()
+        self._amounts = Amounts()
+
+    def add(self, group: Sequence[tuple[Any, ...]]) -> None:
+        """Count a group of (split, set, patient, study, view, values)."""
+        seen: set[tuple[str, ...]] = set()
+        twins: set[tuple[str, ...]] = set()
+        splits: dict[str, set[str]] = defaultdict(set)
+        images: list[tuple[str, str, str, str]] = []
+        for split, source, patient, study, view, values in group:
+            images.append((split, source, patient, study))
+            splits[patient].add(split)
+            xray = (split, patient, study, view)
+            if source.startswith("synthetic") and xray not in twins:
+                twins.add(xray)
+                images.append((split, "synthetic", patient, study))
+            if xray not in seen:
+                seen.add(xray)
+                self._label(split, values)
+        self.total += len(group)
+        self._amounts.add(images)
+        self.overlap += [who for who, found in splits.items() if len(found) > 1]
+
+    def _label(self, split: str, values: Sequence[str]) -> None:
+        self._xrays[split] += 1
+        self.people.add(values[1], values[2])
+        tables = self._labels.setdefault(split, [Counter() for _ in OBSERVATIONS])
+        for counter, value in zip(tables, values[5:], strict=True):
+            counter[value if value in _MEANING else ""] += 1
+
+    def tables(self) -> dict[str, dict[str, Observation]]:
+        """Split (and `all`) -> Table 1."""
+        splits = {split: self._labels[split] for split in SPLITS if split in self._labels}
+        every = [Counter[str]() for _ in OBSERVATIONS]
+        for found in splits.values():
+            for total, counter in zip(every, found, strict=True):
+                total.update(counter)
+        return {split: _table(found) for split, found in (splits | {ALL: every}).items()}
+
+    def sets(self) -> dict[str, dict[str, Amount]]:
+        """Split -> set -> amounts, in order."""
+        found: dict[str, dict[str, Amount]] = {split: {} for split in self._ordered()}
+        for split, name in sorted(self._amounts.found):
+            found[split][name] = self._amounts.found[split, name]
+        return found
+
+    def xrays(self) -> dict[str, int]:
+        """Split (and `all`) -> source x-rays."""
+        return {split: self._xrays[split] for split in self._ordered()} | {ALL: self._xrays.total()}
+
+    def _ordered(self) -> list[str]:
+        return [split for split in SPLITS if split in self._xrays]
 
 
-def _observations(labels: _Labels) -> dict[str, dict[str, Observation]]:
-    tables = {split: _table(found.values()) for split, found in labels.items()}
-    return tables | {ALL: _table(row for found in labels.values() for row in found.values())}
-
-
-def _table(rows: Iterable[Sequence[str]]) -> dict[str, Observation]:
-    counts = [Counter[str]() for _ in OBSERVATIONS]
-    for row in rows:
-        for counter, value in zip(counts, row, strict=True):
-            counter[_MEANING.get(value, "blank")] += 1
+def _table(counters: Sequence[Counter[str]]) -> dict[str, Observation]:
     return {
-        name: Observation(c["positive"], c["uncertain"], c["negative"], c["blank"])
-        for name, c in zip(OBSERVATIONS, counts, strict=True)
+        name: Observation(c["1.0"], c["-1.0"], c["0.0"], c[""])
+        for name, c in zip(OBSERVATIONS, counters, strict=True)
     }
-
-
-def _counted(labels: _Labels) -> dict[str, int]:
-    found = {split: len(table) for split, table in labels.items()}
-    return found | {ALL: sum(found.values())}
-
-
-def _environments(captures: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in captures:
-        if row["gap"] is None:
-            found[row["environment"]][row["device"]] += 1
-    return {name: dict(sorted(found[name].items())) for name in sorted(found)}
-
-
-def _balance(captures: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    photos = [row for row in captures if row["gap"] is None]
-    if not photos:
-        return {}
-    environments = sorted({row["environment"] for row in photos})
-    result: dict[str, float | None] = {}
-    for column, name in enumerate(OBSERVATIONS, start=5):
-        table = np.zeros((len(environments), 2))
-        for row in photos:
-            positive = row["source_row"][column] == "1.0"
-            table[environments.index(row["environment"]), int(positive)] += 1
-        result[name] = cramers_v(table)
-    return result
-
-
-def cramers_v(table: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
-    """Cramer's V of a contingency *table* (rows x columns of counts), None when undefined.
-
-    With few images per cell it is above 0 by chance alone: compare campaigns of one size.
-    """
-    table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
-    smaller = min(table.shape) - 1
-    if smaller < 1:
-        return None
-    total = table.sum()
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / total
-    chi_square = float(((table - expected) ** 2 / expected).sum())
-    return round(float(np.sqrt(chi_square / (total * smaller))), 4)

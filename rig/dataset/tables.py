@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rig.dataset.collection import ReaderFindings
 from rig.dataset.statistics import ALL, Statistics
+from rig.dataset.vindr import ImageLabels
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -45,7 +47,52 @@ def statistics_text(stats: Statistics, *, blanks: bool = False) -> str:
         worst = max((v for v in stats.balance.values() if v is not None), default=None)
         if worst is not None:
             parts.append(f"Largest Cramer's V between environment and a label: {worst:.2f}")
+        parts += ["", "Cramer's V of environment and label", _balance(stats)]
+    parts += ["", "Collection", _collection(stats)]
+    if stats.findings is not None:
+        parts += ["", "Findings of the readers", _findings(stats.findings)]
     return "\n".join(parts)
+
+
+def labels_text(labels: ImageLabels) -> str:
+    """Image labels by majority of the readers."""
+    rows = [[name, f"{count:,}"] for name, count in labels.positive.items()]
+    return f"Image labels, {labels.images:,} x-rays\n" + text_table(("label", "x-rays"), rows)
+
+
+def _balance(stats: Statistics) -> str:
+    rows = [[n, "-" if v is None else f"{v:.2f}"] for n, v in stats.balance.items()]
+    return text_table(("observation", "V"), rows)
+
+
+def _collection(stats: Statistics) -> str:
+    found = stats.collection
+    years = "unknown" if found.years is None else "-".join(map(str, dict.fromkeys(found.years)))
+    size = "unknown" if found.size is None else f"{found.size[0]:g} x {found.size[1]:g}"
+    age = "unknown" if found.age is None else f"{found.age:g} (of {found.ages_known:,} known)"
+    sex = "unknown"
+    if found.male is not None:
+        sex = f"{found.male:.1f}% / {found.female:.1f}% (of {found.sexes_known:,} known)"
+    rows = [
+        ["years of the photos", years],
+        ["x-rays", f"{found.xrays:,}"],
+        ["images", f"{found.images:,}"],
+        ["median photo size", size],
+        ["median age", age],
+        ["male / female", sex],
+        ["size on disk", f"{found.gigabytes:.3f} GB"],
+    ]
+    if stats.findings is not None:
+        told = ", ".join(f"{n}: {count:,}" for n, count in stats.findings.readers.items())
+        rows.append(["x-rays by readers", told])
+    return text_table(("", "value"), rows)
+
+
+def _findings(found: ReaderFindings) -> str:
+    names = list(dict.fromkeys([*found.xrays, *found.boxes]))
+    rows = [[n, f"{found.xrays.get(n, 0):,}", f"{found.boxes.get(n, 0):,}"] for n in names]
+    table = text_table(("finding", "x-rays (majority)", "boxes in images"), rows)
+    return f"{table}\nBoxes that fall out of their picture: {found.dropped:,}"
 
 
 def _labels(stats: Statistics, split: str, blanks: bool) -> str:

@@ -6,14 +6,16 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
 
-from rig.intake.features import Reference
+from rig.intake.cache import FeatureCache
+from rig.intake.features import Grey, Reference
 from rig.intake.limits import Limits
 from rig.intake.match import Committed, Match, Rejection, Status, match, newest_attempts
+from rig.intake.prior import Prior, next_prior
 from rig.intake.read import UnreadableImage, decode_grey, sha256_of
 from rig.intake.verify import Verification, verify
 
@@ -99,6 +101,8 @@ def take_in(
     progress: Callable[[int, int], None] | None = None,
     limits: Limits | None = None,
     note: Callable[[PhotoResult], None] | None = None,
+    prior: Prior | None = None,
+    cache: Path | None = None,
 ) -> BatchReport:
     """Match and verify *files*. Reads files, writes nothing; no file can stop the others.
 
@@ -110,6 +114,9 @@ def take_in(
         progress: called with (done, total) photos.
         limits: of the optical check.
         note: called with every row as soon as it is known, so that a stop loses little.
+        prior: where the screen was in the photo before the first of these. Within a chunk each
+            photo is a start for the next: the rig stands still.
+        cache: folder in which features of x-rays are kept; None keeps none.
 
     Returns:
         The report: one row per file and the indices to shoot again.
@@ -129,7 +136,9 @@ def take_in(
     orders.sort(key=lambda order: order.match.capture.index)
     chunks = [orders[at : at + CHUNK] for at in range(0, len(orders), CHUNK)]
     run = map if executor is None else executor.map
-    for done in run(_look, chunks, [limits or Limits()] * len(chunks)):
+    look = partial(_look, limits=limits or Limits(), cache=cache)
+    priors = [prior, *[None] * len(chunks)]
+    for done in run(look, chunks, priors[: len(chunks)]):
         rows.update(done)
         if note:
             for row in done.values():
@@ -192,13 +201,20 @@ def _prepare(
         return PhotoResult(file.name, index, answer.capture.attempt, Status.REJECTED, reason)
 
 
-def _look(orders: Sequence[_Order], limits: Limits) -> dict[int, PhotoResult]:
+def _look(
+    orders: Sequence[_Order], prior: Prior | None, *, limits: Limits, cache: Path | None
+) -> dict[int, PhotoResult]:
     """Verify a chunk; in a worker, one thread: the pool already fills the processors."""
     cv2.setNumThreads(1)
-    return {order.place: _result(order, limits) for order in orders}
+    rows = {}
+    for order in orders:
+        row = rows[order.place] = _result(order, prior, limits, cache)
+        if row.verification is not None:
+            prior = next_prior(row.verification, prior, limits.screen_aspect)
+    return rows
 
 
-def _result(order: _Order, limits: Limits) -> PhotoResult:
+def _result(order: _Order, prior: Prior | None, limits: Limits, cache: Path | None) -> PhotoResult:
     capture = order.match.capture
     verification = None
     try:
@@ -207,10 +223,15 @@ def _result(order: _Order, limits: Limits) -> PhotoResult:
             status, reason = Status.ALTERED, "The file changed while it was taken in."
         else:
             photo = decode_grey(data, order.file.name, limits.max_pixels)
-            reference = _reference(order.xray)
-            before = None if order.previous is None else _reference(order.previous)
+            reference = _reference(order.xray, cache)
+            before = None if order.previous is None else _reference(order.previous, cache)
             verification = verify(
-                photo, reference.grey, limits=limits, features=reference, previous_features=before
+                photo,
+                reference.grey,
+                limits=limits,
+                features=reference,
+                previous_features=before,
+                prior=prior,
             )
             status, reason = _verdict(verification)
     except UnreadableImage as error:
@@ -238,12 +259,19 @@ class _ChangedXray(Exception):
 
 
 @lru_cache(maxsize=4)
-def _reference(source: XraySource) -> Reference:
+def _reference(source: XraySource, cache: Path | None) -> Reference:
     """The x-ray with its features; kept for the next photo, whose previous x-ray it is."""
-    try:
+
+    def load() -> Grey:
         data = source.file.read_bytes()
         if hashlib.sha256(data).hexdigest() != source.sha256:
             raise _ChangedXray(f"The x-ray {source.file.name} changed since it was imported.")
-        return Reference(decode_grey(data, source.file.name, 2 * Limits().max_pixels))
+        return decode_grey(data, source.file.name, 2 * Limits().max_pixels)
+
+    try:
+        # What is kept is found by the hash that was imported: a changed file is then not opened.
+        return Reference(load()) if cache is None else FeatureCache(cache).reference(
+            source.sha256, load
+        )  # fmt: skip
     except (OSError, UnreadableImage) as error:
         raise _ChangedXray(f"The x-ray {source.file.name} cannot be read any more.") from error

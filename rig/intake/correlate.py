@@ -40,11 +40,13 @@ class Texture:
 
     Attributes:
         pixels: (h, w) float32, local mean 0, local contrast about 1.
+        deviation: (h, w) float32, from the local mean, grey levels: before the contrast is evened.
         blocks: (8, 8) bool, the blocks that have texture.
         contrast: mean local contrast before, grey levels.
     """
 
     pixels: Float
+    deviation: Float
     blocks: Mask
     contrast: float
 
@@ -55,15 +57,18 @@ class Agreement:
 
     Attributes:
         score: correlation of the whole, -1..1.
-        blocks: (8, 8) correlation per block; NaN where the x-ray has no texture.
+        blocks: (8, 8) correlation per block; NaN where the x-ray has no texture or is not seen.
         block_agreement: share of textured blocks that agree, 0..1.
-        worst_cluster: largest connected area of textured blocks that disagree, share of the x-ray.
+        cluster: largest connected area of textured blocks that do not agree, share of the x-ray.
+        ghosts: largest connected area of flat blocks that show the x-ray before, share of the
+            x-ray.
     """
 
     score: float
     blocks: NDArray[np.float64]
     block_agreement: float
-    worst_cluster: float
+    cluster: float
+    ghosts: float
 
 
 def _rimless(image: NDArray[np.uint8]) -> Float:
@@ -104,7 +109,7 @@ def textured(grey: NDArray[np.uint8]) -> Texture:
     """Normalise an x-ray (h, w) uint8 and find the blocks that have texture."""
     deviation, contrast = _local(grey)
     blocks = np.array([[np.median(b) for b in row] for row in _blocks(contrast)]) >= TEXTURED
-    return Texture(deviation / (contrast + FLAT), blocks, float(contrast.mean()))
+    return Texture(deviation / (contrast + FLAT), deviation, blocks, float(contrast.mean()))
 
 
 def normalise(photo: NDArray[np.uint8], reference: Texture, inside: Mask) -> Float:
@@ -112,13 +117,18 @@ def normalise(photo: NDArray[np.uint8], reference: Texture, inside: Mask) -> Flo
 
     A dim photo has little contrast everywhere; the floor follows its overall contrast.
     """
+    return seen(photo, reference, inside)[0]
+
+
+def seen(photo: NDArray[np.uint8], reference: Texture, inside: Mask) -> tuple[Float, Float]:
+    """`normalise`, and with it the deviation from the local mean, grey levels."""
     if not inside.any():
-        return np.zeros(photo.shape, np.float32)
+        return np.zeros(photo.shape, np.float32), np.zeros(photo.shape, np.float32)
     deviation, contrast = _local(photo)
     gain = float(contrast[inside].mean()) / max(reference.contrast, 1e-3)
     result = deviation / (contrast + max(FLAT * min(gain, 1.0), 0.5))
     result[~inside] = 0
-    return np.asarray(result, dtype=np.float32)
+    return np.asarray(result, dtype=np.float32), deviation
 
 
 def correlation(a: Float, b: Float) -> float:
@@ -133,33 +143,64 @@ def _blocks(image: NDArray[np.float32]) -> list[list[NDArray[np.float32]]]:
 
 
 def agreement(
-    reference: Texture, photo: Float, least: float, previous: Float | None = None
+    reference: Texture,
+    photo: Float,
+    least: float,
+    previous: Float | None = None,
+    hidden: Mask | None = None,
 ) -> Agreement:
     """Compare the normalised *photo* with *reference*; a block agrees from *least* on.
 
     Where the x-ray is flat there is nothing to agree with, but the x-ray shown before may have
     structure there: a flat block in which *previous* is found disagrees.
+
+    Args:
+        reference: the x-ray.
+        photo: as `normalise` gives it.
+        least: correlation from which on a block agrees.
+        previous: the x-ray shown before, normalised, in the same frame.
+        hidden: pixels that are not compared; blocks hidden for the most part are not counted.
     """
-    found = _per_block(reference.pixels, photo)
-    bad = reference.blocks & ~(found >= least)
-    seen = reference.blocks
+    visible = None if hidden is None or not hidden.any() else ~hidden
+    found = _per_block(reference.pixels, photo, visible)
+    known = ~np.isnan(found)
+    judged = reference.blocks & known
+    bad = judged & ~(found >= least)
+    ghosts = np.zeros_like(bad)
     if previous is not None:
-        old = _per_block(previous, photo)
+        old = _per_block(previous, photo, visible)
         # Edges and collimation lie alike in many x-rays: the old one must explain more.
-        ghost = ~reference.blocks & (old >= GHOST) & (old > found + 0.2)
-        bad, seen = bad | ghost, seen | ghost
-    total = int(seen.sum())
-    _, _, stats, _ = cv2.connectedComponentsWithStats(bad.astype(np.uint8), connectivity=4)
-    cluster = int(stats[1:, cv2.CC_STAT_AREA].max(initial=0)) / BLOCKS**2
-    share = 1 - int(bad.sum()) / total if total else 0.0
+        ghosts = ~reference.blocks & known & (old >= GHOST) & (old > found + 0.2)
+    total = int(judged.sum() + ghosts.sum())
+    share = 1 - int(bad.sum() + ghosts.sum()) / total if total else 0.0
     found[~reference.blocks] = np.nan
-    return Agreement(correlation(reference.pixels, photo), found, share, cluster)
+    a, b = (
+        (reference.pixels, photo)
+        if visible is None
+        else (reference.pixels[visible], photo[visible])
+    )
+    return Agreement(correlation(a, b), found, share, _largest(bad), _largest(ghosts))
 
 
-def _per_block(a: Float, b: Float) -> NDArray[np.float64]:
-    """(8, 8) correlations of the blocks of *a* and *b*."""
-    rows = zip(_blocks(a), _blocks(b), strict=True)
-    return np.array([[correlation(p, q) for p, q in zip(*row, strict=True)] for row in rows])
+def _largest(blocks: Mask) -> float:
+    """The largest connected area of *blocks*, share of all, 0..1."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(blocks.astype(np.uint8), connectivity=4)
+    return int(stats[1:, cv2.CC_STAT_AREA].max(initial=0)) / BLOCKS**2
+
+
+def _per_block(a: Float, b: Float, visible: Mask | None) -> NDArray[np.float64]:
+    """(8, 8) correlations of the blocks of *a* and *b*; NaN where less than half is *visible*."""
+    if visible is None:
+        rows = zip(_blocks(a), _blocks(b), strict=True)
+        return np.array([[correlation(p, q) for p, q in zip(*row, strict=True)] for row in rows])
+    found = np.full((BLOCKS, BLOCKS), np.nan)
+    shown = _blocks(visible.astype(np.float32))
+    for row, (left, right) in enumerate(zip(_blocks(a), _blocks(b), strict=True)):
+        for column, (p, q) in enumerate(zip(left, right, strict=True)):
+            here = shown[row][column] > 0
+            if here.mean() >= 0.5:
+                found[row, column] = correlation(p[here], q[here])
+    return found
 
 
 def partial(photo: Float, expected: Float, previous: Float, where: Mask) -> float | None:

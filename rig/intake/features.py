@@ -23,6 +23,22 @@ PHOTO_SIDE = 1600
 """Longest side, px, of the photo that ORB and the comparison see."""
 SIFT_SIDE = 1024
 """Longest side, px, of the photo that SIFT sees."""
+COUNT = 2000
+"""Most features of an x-ray."""
+PHOTO_COUNT = 4000
+"""Most features of a photo, which shows much else."""
+CLAHE = (3.0, 8)
+"""Clip limit and tiles along a side of the evening of contrast before features are sought."""
+ORB = (1.2, 8, 7)
+"""Scale factor, levels and FAST threshold."""
+SIFT = 0.02
+"""Contrast threshold."""
+SIFT_LENGTH = 128
+"""Numbers in a SIFT descriptor; an ORB descriptor has 32 bytes."""
+VERSION = 1
+"""Raised whenever features of the same picture come out otherwise for another reason."""
+RECIPE = (VERSION, REFERENCE_SIDE, SIFT_SIDE, COUNT, CLAHE, ORB, SIFT, cv2.__version__)
+"""All that the features of an x-ray depend on beside its bytes."""
 SEED = 20_261_121
 """OpenCV draws MAGSAC's samples from one generator per thread; it is set before each estimate, so a
 photo gives the same homography alone, in a batch and in any order."""
@@ -33,7 +49,7 @@ class Features:
     """Points (n, 2), pixel-edge in the full-size image, and one descriptor row each."""
 
     points: Points
-    descriptors: NDArray[np.uint8] | NDArray[np.float32]
+    descriptors: NDArray[np.uint8]
 
 
 def shrink(image: Grey, side: int) -> Grey:
@@ -48,7 +64,7 @@ def shrink(image: Grey, side: int) -> Grey:
 
 def _evened(image: Grey) -> Grey:
     """Local contrast evened, so that dim photos and dark lungs give points too."""
-    return np.asarray(cv2.createCLAHE(3.0, (8, 8)).apply(image), dtype=np.uint8)
+    return np.asarray(cv2.createCLAHE(CLAHE[0], (CLAHE[1], CLAHE[1])).apply(image), dtype=np.uint8)
 
 
 def _full_size(keypoints: Sequence[cv2.KeyPoint], work: Grey, size: tuple[int, int]) -> Points:
@@ -59,24 +75,56 @@ def _full_size(keypoints: Sequence[cv2.KeyPoint], work: Grey, size: tuple[int, i
 def orb(image: Grey, side: int, count: int) -> Features:
     """At most *count* ORB features of *image*, found at *side* px."""
     work = shrink(image, side)
-    detector = cv2.ORB.create(nfeatures=count, scaleFactor=1.2, nlevels=8, fastThreshold=7)
+    detector = cv2.ORB.create(
+        nfeatures=count, scaleFactor=ORB[0], nlevels=ORB[1], fastThreshold=ORB[2]
+    )
     keypoints, descriptors = detector.detectAndCompute(_evened(work), None)
     rows = np.asarray(descriptors if keypoints else np.zeros((0, 32)), dtype=np.uint8)
     return Features(_full_size(keypoints, work, image.shape[::-1]), rows)
 
 
 def sift(image: Grey, side: int, count: int) -> Features:
-    """At most *count* SIFT features (root-normalised) of *image*, found at *side* px."""
+    """At most *count* SIFT features of *image*, found at *side* px; `pairs` takes their roots."""
     work = shrink(image, side)
-    detector = cv2.SIFT.create(nfeatures=count, contrastThreshold=0.02)
+    detector = cv2.SIFT.create(nfeatures=count, contrastThreshold=SIFT)
     keypoints, descriptors = detector.detectAndCompute(_evened(work), None)
-    rows = np.asarray(descriptors if keypoints else np.zeros((0, 128)), dtype=np.float32)
-    rows = np.sqrt(rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-6)).astype(np.float32)
+    # OpenCV's are whole numbers 0..255 in floating point.
+    rows = np.asarray(descriptors if keypoints else np.zeros((0, SIFT_LENGTH)), dtype=np.uint8)
     return Features(_full_size(keypoints, work, image.shape[::-1]), rows)
 
 
+def rooted(rows: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """SIFT descriptors (n, 128) as the roots of their shares (Arandjelovic and Zisserman 2012)."""
+    whole = rows.astype(np.float32)
+    shares = whole / np.maximum(whole.sum(axis=1, keepdims=True), 1e-6)
+    return np.asarray(np.sqrt(shares), dtype=np.float32)
+
+
+class Snapshot:
+    """What is computed once per photo, however many x-rays it is held against.
+
+    Attributes:
+        size: width and height of the photo, px.
+        work: (h, w) uint8, longest side at most `PHOTO_SIDE`: what is looked at.
+    """
+
+    def __init__(self, photo: Grey) -> None:
+        self.size = (photo.shape[1], photo.shape[0])
+        self.work = shrink(photo, PHOTO_SIDE)
+
+    @cached_property
+    def orb(self) -> Features:
+        """ORB features in pixels of `work`."""
+        return orb(self.work, PHOTO_SIDE, PHOTO_COUNT)
+
+    @cached_property
+    def sift(self) -> Features:
+        """SIFT features in pixels of `work`; only computed when ORB was not enough."""
+        return sift(self.work, SIFT_SIDE, PHOTO_COUNT)
+
+
 class Reference:
-    """What is computed once per x-ray and kept in memory by whoever checks many photos of it.
+    """What is computed once per x-ray; `rig.intake.cache` keeps it on disk, callers in memory.
 
     Attributes:
         width, height: of the x-ray, px.
@@ -88,6 +136,11 @@ class Reference:
         self.grey = shrink(xray, REFERENCE_SIDE)
         self._xray = shrink(xray, SIFT_SIDE)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the x-ray, px."""
+        return self.width, self.height
+
     @cached_property
     def texture(self) -> Texture:
         """Local-contrast-normalised `grey` and its textured blocks."""
@@ -96,12 +149,12 @@ class Reference:
     @cached_property
     def orb(self) -> Features:
         """ORB features in x-ray pixels."""
-        return self._scaled(orb(self._xray, REFERENCE_SIDE, 2000))
+        return self._scaled(orb(self._xray, REFERENCE_SIDE, COUNT))
 
     @cached_property
     def sift(self) -> Features:
         """SIFT features in x-ray pixels; only computed when ORB was not enough."""
-        return self._scaled(sift(self._xray, REFERENCE_SIDE, 2000))
+        return self._scaled(sift(self._xray, REFERENCE_SIDE, COUNT))
 
     @property
     def to_xray(self) -> Matrix:
@@ -118,9 +171,12 @@ def pairs(xray: Features, photo: Features, ratio: float) -> tuple[Points, Points
     """Points of *xray* and *photo* that look alike, best clearly better than the second best."""
     if min(len(xray.points), len(photo.points)) < 2:
         return np.zeros((0, 2)), np.zeros((0, 2))
-    norm = cv2.NORM_HAMMING if xray.descriptors.dtype == np.uint8 else cv2.NORM_L2
     # From the x-ray to the photo: clutter in the photo then never claims a point of the x-ray.
-    found = cv2.BFMatcher(norm).knnMatch(xray.descriptors, photo.descriptors, k=2)
+    if xray.descriptors.shape[1] == SIFT_LENGTH:
+        rows = rooted(xray.descriptors), rooted(photo.descriptors)
+        found = cv2.BFMatcher(cv2.NORM_L2).knnMatch(*rows, k=2)
+    else:
+        found = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(xray.descriptors, photo.descriptors, k=2)
     good = [m for m, n in found if m.distance < ratio * n.distance]
     source = xray.points[[m.queryIdx for m in good]]
     return source.reshape(-1, 2), photo.points[[m.trainIdx for m in good]].reshape(-1, 2)

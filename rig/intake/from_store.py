@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -11,29 +11,24 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, select
 
-from rig.durable import PRIVATE, write_atomic
 from rig.intake.batch import BatchReport, ExpectedBatch, PhotoResult, XraySource, take_in
+from rig.intake.copying import Copied, copy_photos
 from rig.intake.limits import Limits
-from rig.intake.match import Committed, CommittedCapture, Match, Rejection, Status, match
-from rig.intake.read import sha256_of
+from rig.intake.match import Committed, CommittedCapture, Status
+from rig.intake.prior import Prior, next_prior
+from rig.intake.verify import Verification
 from rig.store import captures, catalogs, tables
 from rig.store.database import Database
 from rig.store.errors import NotFoundError
+
+CACHE = "cache/features"
+"""Kept features of x-rays, below the home."""
 
 
 class Record(Protocol):
     """Notes one verdict in the caller's transaction; see `verdict`."""
 
     def __call__(self, connection: Connection, result: PhotoResult) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """What a folder's files became: photos copied now, already there, and refused ones as rows."""
-
-    copied: tuple[CommittedCapture, ...]
-    present: tuple[CommittedCapture, ...]
-    refused: tuple[PhotoResult, ...]
 
 
 def take_in_session(
@@ -46,10 +41,12 @@ def take_in_session(
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
     limits: Limits | None = None,
+    arrived: bool = False,
 ) -> BatchReport:
     """Verify what is in `home/sessions/<session>/incoming` and record each verdict.
 
-    Photos that were verified before are not looked at again, so an interrupted run goes on.
+    Photos that were verified or rejected by their pixels before are not looked at again, so an
+    interrupted run goes on.
 
     Args:
         database: the store.
@@ -60,6 +57,8 @@ def take_in_session(
         executor: verifies chunks in other processes.
         progress: called with (done, total) photos looked at.
         limits: of the optical check.
+        arrived: look only at photos without a verdict whose capture is committed by now: the
+            session is still being shot, and the display's word may come after the photo.
 
     Raises:
         NotFoundError: there is no such session.
@@ -68,12 +67,16 @@ def take_in_session(
         expected, sources, shot = _expected(connection, session)
         received = {photo.name: photo for photo in captures.photos(connection, session)}
     folder = captures.incoming(home, session)
-    done = {} if again else _verified_before(folder, expected.committed, received)
+    done = {} if again else _judged_before(folder, expected.committed, received)
     files = sorted(_photos(folder)) if folder.is_dir() else []
+    if arrived:
+        files = [file for file in files if _is_new(received.get(file.name), expected.committed)]
 
     def note(result: PhotoResult) -> None:
-        if result.name in received:
-            database.write_now(partial(record, result=shot.told(result)))
+        told = shot.told(result)
+        known = received.get(result.name)
+        if known is not None and (again or not _same_verdict(known, told)):
+            database.write_now(partial(record, result=told))
 
     report = take_in(
         [file for file in files if file.name not in done],
@@ -83,6 +86,8 @@ def take_in_session(
         progress=progress,
         limits=limits,
         note=note,
+        prior=_prior(received.values(), expected.committed, limits) if arrived else None,
+        cache=home / CACHE,
     )
     rows = sorted((*map(shot.told, report.results), *done.values()), key=lambda row: row.name)
     proved = {row.index for row in rows if row.status is Status.VERIFIED}
@@ -90,45 +95,27 @@ def take_in_session(
     return BatchReport(tuple(rows), tuple(sorted(wanted - proved)))
 
 
-def copy_in(database: Database, home: Path, session: str, files: Sequence[Path]) -> Copied:
+def copy_in(
+    database: Database,
+    home: Path,
+    session: str,
+    files: Sequence[Path],
+    progress: Callable[[int, int], None] | None = None,
+) -> Copied:
     """Copy the committed photos among *files*, and their sidecars, into the session's folder.
 
     Durable and idempotent: a photo that is there already is left alone; anything that is not a
-    committed photo of this session stays where it is and is told.
+    committed photo of this session stays where it is and is told. What counts are the bytes: a
+    photo under another name is taken in under its own, and that is told too.
 
     Raises:
         NotFoundError: there is no such session.
+        UserError: the session's folder cannot be written.
     """
     with database.read() as connection:
         expected, _, _ = _expected(connection, session)
-    folder = captures.incoming(home, session)
-    copied, present, refused = [], [], []
-    for file in sorted(f for f in files if f.suffix.lower() != ".json"):
-        try:
-            found = match(file.name, sha256_of(file), expected.committed)
-        except OSError as error:
-            reason = f"It cannot be read: {error.strerror or error}."
-            found = Rejection(reason, Status.UNREADABLE)
-        if not isinstance(found, Match):
-            row = (file.name, found.index, found.attempt, found.status, found.reason)
-            refused.append(PhotoResult(*row))
-        elif _same(folder / file.name, found.capture.sha256):
-            present.append(found.capture)
-        else:
-            _copy(file, folder)
-            copied.append(found.capture)
-    return Copied(tuple(copied), tuple(present), tuple(refused))
-
-
-def _same(file: Path, sha256: str) -> bool:
-    return file.is_file() and sha256_of(file) == sha256
-
-
-def _copy(photo: Path, folder: Path) -> None:
-    sidecar = photo.with_suffix(".json")
-    if sidecar.is_file():
-        write_atomic(folder / sidecar.name, sidecar.read_bytes(), mode=PRIVATE)
-    write_atomic(folder / photo.name, photo.read_bytes(), mode=PRIVATE)
+    photos = sorted(f for f in files if f.suffix.lower() != ".json")
+    return copy_photos(photos, expected.committed, captures.incoming(home, session), progress)
 
 
 def verdict(result: PhotoResult) -> dict[str, Any]:
@@ -148,6 +135,50 @@ def verdict(result: PhotoResult) -> dict[str, Any]:
         "homography": None if found is None else found.homography,
         "detail": detail,
     }
+
+
+def _is_new(photo: captures.Photo | None, committed: Committed) -> bool:
+    if photo is None or photo.verified is not None:
+        return False
+    capture = committed.get((photo.index, photo.attempt))
+    return capture is not None and capture.sha256 == photo.sha256
+
+
+def _prior(
+    photos: Iterable[captures.Photo], committed: Committed, limits: Limits | None
+) -> Prior | None:
+    """Where the screen was in the newest verified photo of the session."""
+    good = [one for one in photos if one.verified and (one.index, one.attempt) in committed]
+    if not good:
+        return None
+    newest = max(good, key=lambda one: one.index)
+    found = recorded(newest)
+    return None if found is None else next_prior(found, None, (limits or Limits()).screen_aspect)
+
+
+def recorded(photo: captures.Photo) -> Verification | None:
+    """Of a photo's verdict what says where the x-ray is; None when that is not on record."""
+    told = photo.detail or {}
+    if photo.homography is None or "photo_size" not in told:
+        return None
+    return Verification(
+        bool(photo.verified),
+        photo.reason or "",
+        score=photo.score or 0.0,
+        homography=tuple(tuple(row) for row in photo.homography),
+        xray_size=tuple(told["xray_size"]),
+        photo_size=tuple(told["photo_size"]),
+    )
+
+
+def _same_verdict(known: captures.Photo, result: PhotoResult) -> bool:
+    """The log holds this very verdict: an import that is repeated adds nothing to it."""
+    said = verdict(result)
+    return (known.verified, known.reason, known.score) == (
+        said["verified"],
+        said["reason"],
+        said["score"],
+    )
 
 
 def _photos(folder: Path) -> list[Path]:
@@ -227,10 +258,13 @@ def _candidates(connection: Connection, session: str) -> dict[tuple[int, int], C
     }
 
 
-def _verified_before(
+def _judged_before(
     folder: Path, committed: Committed, received: dict[str, captures.Photo]
 ) -> dict[str, PhotoResult]:
-    """Photos whose verdict stands: verified, still the committed ones, still there."""
+    """Photos whose verdict stands: seen in their pixels, still the committed ones, still there.
+
+    A rejection for another reason (the x-ray was gone, the file damaged) may be mended by now.
+    """
     found = {}
     for photo in received.values():
         capture = committed.get((photo.index, photo.attempt))
@@ -238,8 +272,11 @@ def _verified_before(
             photo.name,
             photo.sha256,
         )
-        if photo.verified and stands and (folder / photo.name).is_file():
+        detail = photo.detail or {}
+        seen = detail.get("status") == Status.REJECTED and "photo_size" in detail
+        if (photo.verified or seen) and stands and (folder / photo.name).is_file():
+            status = Status.VERIFIED if photo.verified else Status.REJECTED
             found[photo.name] = PhotoResult(
-                photo.name, photo.index, photo.attempt, Status.VERIFIED, photo.reason or ""
+                photo.name, photo.index, photo.attempt, status, photo.reason or ""
             )
     return found

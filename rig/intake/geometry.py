@@ -45,6 +45,16 @@ def corners(matrix: Matrix, width: float, height: float) -> Points:
     return transform(matrix, box)
 
 
+def on_screen(width: float, height: float, aspect: float) -> Matrix:
+    """From an image of width x height to a screen of height 1 and width *aspect*, pixel-edge.
+
+    The image is centred and as large as it fits, as the display agent composes it.
+    """
+    scale = min(aspect / width, 1 / height)
+    move = translation((aspect - width * scale) / 2, (1 - height * scale) / 2)
+    return move @ scaling(scale, scale)
+
+
 def normalised(matrix: Matrix) -> Matrix:
     """The same homography with its last element 1."""
     return np.asarray(matrix / matrix[2, 2], dtype=np.float64)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from rig.protocol.names import BadPhotoName, PhotoName, decode_name
+
+_REMAINS = re.compile(
+    r"x1_[0-9a-f]{16}_s\d{4,10}_i(?P<index>\d{7,10})_a(?P<attempt>\d{3,5})_",
+    re.ASCII | re.IGNORECASE,
+)
+"""What a photo's name keeps when a copy, an editor or a file system changes its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,12 @@ def newest_attempts(committed: Committed) -> dict[int, int]:
 
 
 def match(
-    name: str, sha256: str, committed: Committed, *, newest: Mapping[int, int] | None = None
+    name: str,
+    sha256: str,
+    committed: Committed,
+    *,
+    newest: Mapping[int, int] | None = None,
+    size: int | None = None,
 ) -> Match | Rejection:
     """Which of *committed* is the file *name* with these bytes?
 
@@ -93,11 +105,12 @@ def match(
         sha256: hex digest of the file's bytes.
         committed: what was committed in this session.
         newest: `newest_attempts(committed)` when the caller matches many files.
+        size: of the file, bytes, when known: it tells a cut file from an edited one.
     """
     try:
         told = decode_name(name)
     except BadPhotoName as error:
-        return Rejection(f"Not a photo of this rig: {error}.", Status.MISNAMED)
+        return _misnamed(name, str(error))
     newest = newest_attempts(committed) if newest is None else newest
     last = newest.get(told.index)
     if problem := _stranger(name, told, committed, last):
@@ -112,8 +125,8 @@ def match(
     capture = committed[told.index, told.attempt]
     if sha256 != capture.sha256:
         return Rejection(
-            f"Index {told.index}: the bytes are not those that were committed (edited or cut short)"
-            "; copy the photo from the phone again.",
+            f"Index {told.index}: {_changed(size, capture.size)}; copy the photo from the phone "
+            "again.",
             Status.ALTERED,
             told.index,
             told.attempt,
@@ -128,6 +141,27 @@ def match(
     return Match(capture, told)
 
 
+def _misnamed(name: str, why: str) -> Rejection:
+    """A name that the rig did not write; what is left of a photo's name says which one it was."""
+    left = _REMAINS.match(name)
+    if left is None:
+        return Rejection(f"Not a photo of this rig: {why}.", Status.MISNAMED)
+    index, attempt = int(left["index"]), int(left["attempt"])
+    reason = (
+        f"Index {index}: the name was changed or cut, and the bytes are not those that were "
+        "committed; copy the photo from the phone again."
+    )
+    return Rejection(reason, Status.MISNAMED, index, attempt)
+
+
+def _changed(size: int | None, whole: int) -> str:
+    if size is None or size == whole:
+        return "the bytes are not those that were committed (edited or cut short)"
+    if size < whole:
+        return f"{size:,} of {whole:,} bytes are there: cut short, or edited"
+    return f"it has {size:,} bytes instead of {whole:,}: edited"
+
+
 def _stranger(name: str, told: PhotoName, committed: Committed, last: int | None) -> str | None:
     """Why the photo belongs to something else, or None."""
     some = next(iter(committed.values()), None)
@@ -140,7 +174,7 @@ def _stranger(name: str, told: PhotoName, committed: Committed, last: int | None
         return f"The photo belongs to subset {told.subset}, this session to {ours.subset}."
     if last is None:
         return f"Index {told.index} was never committed in this session."
-    capture = committed.get((told.index, told.attempt))
-    if capture is not None and decode_name(capture.name).meta16 != told.meta16:
+    # The metadata names the session and holds for every attempt.
+    if decode_name(committed[told.index, last].name).meta16 != told.meta16:
         return f"Index {told.index}: {name} was shot in another session of this subset."
     return None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rig.intake.correlate import Mask
 from rig.intake.geometry import Points
 from rig.intake.limits import Limits
+from rig.intake.veil import usual
 
 Grey = NDArray[np.uint8]
 
@@ -78,18 +79,7 @@ def glare(photo: Grey, xray: Grey, inside: Mask) -> float:
     """Share of *inside* far brighter than the photo usually shows the x-ray's grey there."""
     if not inside.any():
         return 0.0
-    levels = (xray // 8).astype(np.intp)
-    values = photo.astype(np.float32)
-    usual = np.zeros(32)
-    for level in range(32):
-        here = values[inside & (levels == level)]
-        # Below the median: glare over half of a grey's pixels must not become the usual.
-        usual[level] = np.percentile(here, 35) if here.size >= 20 else np.nan
-    known = ~np.isnan(usual)
-    if not known.any():
-        return 0.0
-    usual = np.interp(np.arange(32), np.flatnonzero(known), usual[known])
-    excess = cv2.GaussianBlur(values - usual[levels].astype(np.float32), (0, 0), 4.0)
+    excess = cv2.GaussianBlur(photo - usual(photo, xray, inside), (0, 0), 4.0)
     return float(((excess > BRIGHTER) & inside).sum()) / float(inside.sum())
 
 

@@ -95,13 +95,14 @@ def shifts(reference: Float, photo: Float, inside: Mask, reach: int) -> tuple[Po
 
 def refine(
     photo: Grey, reference: Reference, matrix: Matrix, reaches: tuple[int, ...] = (10, 4)
-) -> tuple[Matrix, float | None]:
-    """A better homography (frame of `reference.grey` to *photo*) and its residual, frame px.
+) -> tuple[Matrix, float | None, int]:
+    """A better homography (frame of `reference.grey` to *photo*), its residual and its support.
 
-    The residual is the median distance of the blocks from the refitted homography; None when too
-    few blocks were found to refit, and then *matrix* comes back as far as it got.
+    The support is the number of blocks that agree on it. The residual is their median distance from
+    it, frame px; None when too few blocks were found to refit, and then *matrix* comes back as it
+    was.
     """
-    residual = None
+    residual, blocks = None, 0
     for reach in reaches:
         image, inside = rectify(photo, matrix, reference.grey.shape)
         texture = normalise(image, reference.texture, inside)
@@ -111,7 +112,7 @@ def refine(
         local, inliers = homography(source, target, 1.5)
         if local is None or inliers < 10:
             break
-        matrix = matrix @ local
+        matrix, blocks = matrix @ local, inliers
         error = np.linalg.norm(transform(local, source) - target, axis=1)
         residual = float(np.median(error))
-    return matrix, residual
+    return matrix, residual, blocks

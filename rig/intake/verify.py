@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from rig.intake import geometry
 from rig.intake.correlate import Agreement, Float, Mask, agreement, partial
-from rig.intake.features import PHOTO_SIDE, Grey, Reference, shrink
-from rig.intake.geometry import Matrix
+from rig.intake.features import Grey, Reference, Snapshot
 from rig.intake.limits import Limits
 from rig.intake.locate import locate
+from rig.intake.prior import Prior
 from rig.intake.quality import Quality, measure
 
 
@@ -27,14 +27,20 @@ class Verification:
         reason: one sentence; why not, or why.
         score: local-contrast-normalised correlation with the x-ray, -1..1; 0 when none was located.
         block_agreement: share of textured 8x8 blocks that agree, 0..1.
-        worst_cluster: largest connected area of disagreeing blocks, share of the x-ray, 0..1.
+        block_cluster: largest connected area of 8x8 blocks that do not agree, share of the x-ray.
+        worst_cluster: largest connected area that shows something else, share of the x-ray, 0..1.
         previous_correlation: partial correlation with the x-ray shown before, given this one; None
             when there was none before or it is the same picture.
+        previous_in_part: the same over the upper or the lower quarter of the x-ray, whichever is
+            larger: a torn frame keeps the x-ray before at one end only.
         homography: 3x3, x-ray pixel to photo pixel, pixel-edge coordinates; None when not located.
         corners: where the x-ray's corners are in the photo, clockwise from top left; None likewise.
         inliers: feature pairs that support the homography; says nothing about identity.
-        quality: sharpness, glare and so on; None when not located.
+        quality: sharpness, glare, framing; None when not located.
         ms: wall time of the check, milliseconds.
+        located_by: "prior" (from the last photo's place), "orb" or "sift"; None when not located.
+        hidden: share of the x-ray that glare washed out, so that it was not compared, 0..1.
+        xray_size, photo_size: width and height, px.
     """
 
     verified: bool
@@ -43,33 +49,43 @@ class Verification:
     block_agreement: float = 0.0
     worst_cluster: float = 1.0
     previous_correlation: float | None = None
+    previous_in_part: float | None = None
     homography: tuple[tuple[float, ...], ...] | None = None
     corners: tuple[tuple[float, float], ...] | None = None
     inliers: int = 0
     quality: Quality | None = None
     ms: float = 0.0
+    located_by: str | None = None
+    hidden: float = 0.0
+    block_cluster: float = 0.0
+    xray_size: tuple[int, int] = (0, 0)
+    photo_size: tuple[int, int] = (0, 0)
 
 
 def verify(
-    photo: NDArray[np.uint8],
+    photo: NDArray[np.uint8] | Snapshot,
     xray: NDArray[np.uint8],
     previous: NDArray[np.uint8] | None = None,
     *,
     limits: Limits | None = None,
     features: Reference | None = None,
     previous_features: Reference | None = None,
+    prior: Prior | None = None,
 ) -> Verification:
     """Check that *photo* shows *xray* and nothing of *previous*.
 
     Deterministic: the same arrays give the same result (but for `ms`) in any order and process.
 
     Args:
-        photo: (H, W) grey or (H, W, 3) uint8, as decoded; orientation does not matter.
+        photo: (H, W) grey or (H, W, 3) uint8, as decoded; orientation does not matter. A
+            `Snapshot` of a grey one when it is held against many x-rays.
         xray: (h, w) uint8, the source image.
         previous: (h', w') uint8, what the monitor showed before; catches half-switched frames.
         limits: thresholds, the design's by default.
         features: `Reference(xray)` when the caller has kept it.
         previous_features: `Reference(previous)` likewise.
+        prior: where the screen was in the last photo of a rig that stands still. Only a start: what
+            it leads to is held to the same limits, and without success the cascade follows.
 
     Returns:
         A `Verification`; a photo that shows something else is a result, not an error.
@@ -79,13 +95,18 @@ def verify(
     """
     started = time.perf_counter()
     limits = limits or Limits()
-    grey = as_grey(photo)
+    snapshot = photo if isinstance(photo, Snapshot) else Snapshot(as_grey(photo))
     reference = features or Reference(as_grey(xray))
     before = previous_features
     if before is None and previous is not None:
         before = Reference(as_grey(previous))
-    found = _check(grey, reference, before, limits)
-    return replace(found, ms=1000 * (time.perf_counter() - started))
+    found = _check(snapshot, reference, before, limits, prior)
+    return replace(
+        found,
+        ms=1000 * (time.perf_counter() - started),
+        xray_size=reference.size,
+        photo_size=snapshot.size,
+    )
 
 
 def as_grey(image: NDArray[np.uint8]) -> Grey:
@@ -100,22 +121,34 @@ def as_grey(image: NDArray[np.uint8]) -> Grey:
 
 
 def _check(
-    photo: Grey, reference: Reference, before: Reference | None, limits: Limits
+    photo: Snapshot,
+    reference: Reference,
+    before: Reference | None,
+    limits: Limits,
+    prior: Prior | None,
 ) -> Verification:
-    work = shrink(photo, PHOTO_SIDE)
+    work, size = photo.work, photo.size
+    to_photo = geometry.scaling(size[0] / work.shape[1], size[1] / work.shape[0])
     if float(work.std()) < 2.0:
         return Verification(False, "The photo is blank: nothing but one even tone.")
-    sight, why = locate(work, reference, limits)
+    start = None
+    if prior is not None and prior.photo == size:
+        expected = prior.expected(reference.size) @ reference.to_xray
+        start = np.asarray(np.linalg.inv(to_photo) @ expected, dtype=np.float64)
+    sight, why = locate(photo, reference, limits, start)
     if sight is None:
         return Verification(False, f"The x-ray was not found in the photo: {why}.")
-    found, ratio = sight.agreement, None
+    found, ratio, part = sight.agreement, None, None
     if before is not None:
         laid, where = _laid(reference, before, limits.screen_aspect)
-        shown = where & sight.inside
-        ratio = partial(sight.texture, reference.texture.pixels, laid, shown)
-        found = agreement(reference.texture, sight.texture, limits.block_correlation, laid)
-    size = (photo.shape[1], photo.shape[0])
-    to_photo = geometry.scaling(size[0] / work.shape[1], size[1] / work.shape[0])
+        shown = where & sight.inside & ~sight.hidden
+        pictures = (sight.texture, reference.texture.pixels, laid)
+        ratio = partial(*pictures, shown)
+        part = _at_a_side(*pictures, shown)
+        found = agreement(
+            reference.texture, sight.texture, limits.block_correlation, laid, sight.hidden
+        )
+        sight = replace(sight, agreement=found)
     grey_to_photo = to_photo @ sight.matrix
     matrix = geometry.normalised(grey_to_photo @ np.linalg.inv(reference.to_xray))
     quad = geometry.corners(matrix, reference.width, reference.height)
@@ -123,18 +156,23 @@ def _check(
     if sight.residual is not None:
         residual = sight.residual * reference.width / reference.grey.shape[1]
     quality = measure(sight.image, reference.grey, sight.inside, quad, size, residual, limits)
-    verified, reason = _decide(found, ratio, limits)
+    hidden = float(sight.hidden.mean())
+    verified, reason = _decide(found, sight.worst_cluster, hidden, (ratio, part), limits)
     return Verification(
         verified=verified,
         reason=reason,
         score=found.score,
         block_agreement=found.block_agreement,
-        worst_cluster=found.worst_cluster,
+        worst_cluster=sight.worst_cluster,
         previous_correlation=ratio,
+        previous_in_part=part,
         homography=tuple(tuple(float(v) for v in row) for row in matrix),
         corners=tuple((float(x), float(y)) for x, y in quad),
         inliers=sight.inliers,
         quality=quality,
+        located_by=sight.kind,
+        hidden=hidden,
+        block_cluster=found.cluster,
     )
 
 
@@ -143,8 +181,11 @@ def _laid(reference: Reference, before: Reference, aspect: float) -> tuple[Float
 
     Both are in the frame of `reference.grey`.
     """
-    to_before = np.linalg.inv(_screen(before, aspect))
-    move = np.asarray(to_before @ _screen(reference, aspect), dtype=np.float64)
+    old, new = (
+        geometry.on_screen(one.grey.shape[1], one.grey.shape[0], aspect)
+        for one in (before, reference)
+    )
+    move = np.asarray(np.linalg.inv(old) @ new, dtype=np.float64)
     height, width = reference.grey.shape
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     pixels = before.texture.pixels
@@ -158,33 +199,56 @@ def _laid(reference: Reference, before: Reference, aspect: float) -> tuple[Float
     return np.asarray(laid, dtype=np.float32), where
 
 
-def _screen(reference: Reference, aspect: float) -> Matrix:
-    """From `grey` to a screen of height 1 on which the x-ray is centred, as large as it fits."""
-    height, width = reference.grey.shape
-    scale = min(aspect / width, 1 / height)
-    move = geometry.translation((aspect - width * scale) / 2, (1 - height * scale) / 2)
-    return move @ geometry.scaling(scale, scale)
+def _at_a_side(photo: Float, expected: Float, before: Float, where: Mask) -> float | None:
+    """The largest partial correlation with *before* over the upper or the lower quarter."""
+    quarter = where.shape[0] // 4
+    sides = (slice(0, quarter), slice(where.shape[0] - quarter, None))
+    found = (partial(photo[s], expected[s], before[s], where[s]) for s in sides)
+    return max((value for value in found if value is not None), default=None)
 
 
-def _decide(found: Agreement, ratio: float | None, limits: Limits) -> tuple[bool, str]:
+def _decide(
+    found: Agreement,
+    cluster: float,
+    hidden: float,
+    before: tuple[float | None, float | None],
+    limits: Limits,
+) -> tuple[bool, str]:
     if found.score < limits.score:
         return False, (
             f"The photo does not show this x-ray: correlation {found.score:.2f}, "
             f"needed {limits.score:.2f}."
+        )
+    if hidden > limits.hidden:
+        return False, (
+            f"Glare hides {hidden:.0%} of the x-ray, allowed {limits.hidden:.0%}; move the light "
+            "and shoot again."
         )
     if found.block_agreement < limits.block_agreement:
         return False, (
             f"Only {found.block_agreement:.0%} of the x-ray's blocks agree, "
             f"needed {limits.block_agreement:.0%}: something covers it or it is half switched."
         )
-    if found.worst_cluster > limits.worst_cluster:
+    # What stands half in glare shows only the other half.
+    allowed = limits.worst_cluster if hidden < 0.01 else limits.worst_cluster_by_glare
+    if found.cluster > limits.block_cluster:
         return False, (
-            f"{found.worst_cluster:.1%} of the x-ray in one piece shows something else, "
-            f"allowed {limits.worst_cluster:.1%}."
+            f"Blocks of {found.cluster:.1%} of the x-ray in one piece do not agree, allowed "
+            f"{limits.block_cluster:.1%}: something covers it."
         )
+    if cluster > allowed:
+        return False, (
+            f"{cluster:.1%} of the x-ray in one piece shows something else, allowed {allowed:.1%}."
+        )
+    ratio, part = before
     if ratio is not None and ratio > limits.previous_correlation:
         return False, (
             f"The previous x-ray shines through: partial correlation {ratio:.2f}, "
             f"allowed {limits.previous_correlation:.2f}."
+        )
+    if part is not None and part > limits.previous_in_part:
+        return False, (
+            f"One end of it still shows the previous x-ray: partial correlation {part:.2f}, "
+            f"allowed {limits.previous_in_part:.2f}."
         )
     return True, f"The photo shows this x-ray: correlation {found.score:.2f}."

@@ -86,7 +86,7 @@ class Shot:
 
 def photograph(
     frame: Image.Image,
-    preset: PresetName,
+    preset: PresetName | OpticsPreset,
     rng: np.random.Generator,
     *,
     megapixels: float = 2.4,
@@ -98,7 +98,7 @@ def photograph(
 
 def shoot(
     frame: Image.Image,
-    preset: PresetName,
+    preset: PresetName | OpticsPreset,
     rng: np.random.Generator,
     *,
     megapixels: float = 2.4,
@@ -108,7 +108,7 @@ def shoot(
 
     Args:
         frame: what the screen shows.
-        preset: "none" gives the frame itself; else a key of PRESETS.
+        preset: "none" gives the frame itself; else a key of PRESETS, or amounts of one's own.
         rng: draws what differs from photo to photo: sensor noise, a breath of blur.
         megapixels: size of the 4:3 photo; 2.4 is 1788 x 1341.
         tripod: draws what a room and a tripod hold constant: pose, surroundings, reflections, cast.
@@ -119,9 +119,10 @@ def shoot(
     """
     if preset == "none":
         return Shot(frame, np.eye(3), _rectangle(frame.size))
-    if preset not in PRESETS:
+    if isinstance(preset, str) and preset not in PRESETS:
         raise ValueError(f"no optics preset {preset!r}; choose none, {', '.join(PRESETS)}")
-    optics, fixed = PRESETS[preset], tripod if tripod is not None else rng
+    optics = PRESETS[preset] if isinstance(preset, str) else preset
+    fixed = tripod if tripod is not None else rng
     size = _photo_size(frame.size, megapixels)
     pose = _pose(frame.size, size, optics, fixed)
     light = _glass(_emit(frame), optics, fixed)
@@ -153,8 +154,8 @@ def _photo_size(frame: tuple[int, int], megapixels: float) -> tuple[int, int]:
 
 def _emit(frame: Image.Image) -> Floats:
     """The light of the screen, (h, w, 3), linear, white = 1."""
-    table = (np.arange(256) / 255.0) ** _GAMMA
-    return np.take(table.astype(np.float32), np.asarray(frame.convert("RGB")))
+    table = ((np.arange(256) / 255.0) ** _GAMMA).astype(np.float32)
+    return cast("Floats", cv2.LUT(np.asarray(frame.convert("RGB")), table))
 
 
 def _glass(light: Floats, optics: OpticsPreset, fixed: np.random.Generator) -> Floats:
@@ -237,9 +238,14 @@ def _moire(
     bent = along / (1 + pose[2, 0] * x + pose[2, 1] * y)
     angle = (bent * (2 * math.pi / period)).astype(np.float32)
     # sin(a + p) = sin a cos p + cos a sin p: two maps serve the three colours.
-    waves = np.sin(angle)[:, :, None] * np.cos(phases) + np.cos(angle)[:, :, None] * np.sin(phases)
+    sine, cosine = np.sin(angle), np.cos(angle)
     strength = optics.moire * fixed.uniform(0.5, 1)
-    return np.asarray(1 + strength * waves, dtype=np.float32)
+    factors = np.empty((height, width, 3), np.float32)
+    for colour, phase in enumerate(phases):
+        wave = sine * np.float32(strength * math.cos(phase))
+        wave += cosine * np.float32(strength * math.sin(phase))
+        np.add(wave, 1, out=factors[:, :, colour])
+    return factors
 
 
 def _fill(image: Floats, corners: Matrix, value: float) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from rig.store import manifest
 
 SECRET = "secret"  # noqa: S105 - a file's name
+CACHE = "cache/"
+"""What can be computed again, and is in no backup."""
 _TEMPORARY = re.compile(r".*\.(?:part|tmp|copy)|\.doctor-.*", re.ASCII)
 _INCOMING = re.compile(r"sessions/[^/]+/incoming/.+")
 
@@ -31,12 +33,14 @@ class Found:
 
 
 def walk(home: Path) -> Iterator[Found]:
-    """Every file of *home* but its database and what belongs to a running process, by path.
+    """Every file of *home* but its database, its cache and what belongs to a running process.
 
     Links are told (not `Found.plain`) and never followed. Names that vanish meanwhile are left out.
     """
     for found in _below(home, ""):
         if found.path == manifest.DATABASE or found.path in manifest.NEVER:
+            continue
+        if found.path.startswith(CACHE):
             continue
         yield found
 

@@ -50,6 +50,7 @@ class Controller:
         clock_ns: Unix time, nanoseconds.
         public_url: address that phones reach this controller by; None: as their agent calls it.
         on_batch: called when all photos of a session have arrived.
+        on_photo: called when one photo has arrived, on any thread; must not block.
         codes: with which phones are paired.
         phones: what the phones said last.
         phone_app: the phone agent as it is served; None when it is not installed here.
@@ -70,6 +71,7 @@ class Controller:
     clock_ns: Callable[[], int] = time.time_ns
     public_url: str | None = None
     on_batch: OnBatch = _nothing
+    on_photo: OnBatch = _nothing
     feed: Feed = field(default_factory=Feed)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -81,6 +83,7 @@ class Controller:
         token: str | None = None,
         public_url: str | None = None,
         on_batch: OnBatch = _nothing,
+        on_photo: OnBatch = _nothing,
         room: RoomFile | None = None,
     ) -> Controller:
         """Open *home* and recover from whatever ended the last controller.
@@ -113,6 +116,7 @@ class Controller:
             jobs=JobRunner(database, time.time_ns),
             public_url=public_url,
             on_batch=on_batch,
+            on_photo=on_photo,
         )
 
     def start(self) -> None:

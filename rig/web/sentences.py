@@ -151,6 +151,8 @@ _WORDS: dict[str, Callable[[Event], str]] = {
         f"Photo of {_at(e)} "
         + ("shows it" if e.body["verified"] else f"rejected: {e.body['reason']}")
     ),
+    "drifted": lambda e: f"The rig was moved at {_at(e)}. {e.body.get('why') or ''}",
+    "photo_replaced": lambda e: f"The photo of {_at(e)} was replaced by a newer one and kept apart",
     "manifest": lambda e: f"Phone lists {e.body['count']} photos, {e.body['missing']} missing",
     "release": lambda e: (
         "The phone may delete its photos" if e.body["allow"] else "The phone keeps its photos"

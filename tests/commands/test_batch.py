@@ -125,7 +125,7 @@ def test_a_card_is_copied_verified_and_recorded(shot, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told == {
         "session": SESSION, "copied": 3, "present": 0, "verified": 3, "missing": [],
-        "not_verified": [],
+        "not_verified": [], "renamed": [],
     }  # fmt: skip
     found = shot.photos()
     assert [found[i].verified for i in (1, 2, 3)] == [True] * 3

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import rig.commands.verify as command
 import rig.sample
 from rig.cli import main
+from rig.intake.limits import Limits
 
 
 @pytest.fixture
@@ -116,6 +118,102 @@ def test_bad_usage_exits_with_2(words, tmp_path, monkeypatch, capsys):
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.startswith("rig verify: ")
+
+
+def many(tmp_path, files, count: int):
+    """A CSV of *count* rows: the two photos in turn."""
+    table = tmp_path / "many.csv"
+    with table.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(("photo", "xray"))
+        writer.writerows((files[at % 2][0].name, files[at % 2][1]) for at in range(count))
+    return table
+
+
+def test_a_fixed_rig_starts_from_the_last_photo_whatever_the_workers(files, tmp_path, capsys):
+    """Rows in order, found by the prior, the same figures with one process and with two."""
+    table = many(tmp_path, files, 18)
+    told = []
+    for workers in ("1", "2"):
+        words = ["verify", "--pairs", str(table), "--fixed-rig", "--workers", workers, "--json"]
+        assert main(words) == 0
+        rows = lines(capsys)
+        told.append([{k: v for k, v in row.items() if k != "ms"} for row in rows])
+    assert told[0] == told[1]
+    found = [row["located_by"] for row in told[0]]
+    # A chunk of 16 rows hands its place on; the next begins anew.
+    assert found == ["orb", *["prior"] * 15, "orb", "prior"]
+    assert told[0][1]["drift"]["px"] < 2
+    assert told[0][1]["drift"]["sentence"] is None
+
+
+def test_a_rig_that_moved_is_told(files, tmp_path, capsys):
+    """In words and in JSON, and the photo itself is still verified."""
+    moved = tmp_path / "moved.jpg"
+    with Image.open(files[0][0]) as picture:
+        frame = Image.new("L", picture.size)
+        frame.paste(picture, (25, 0))
+        frame.save(moved, quality=90)
+    table = tmp_path / "two.csv"
+    rows = [("photo", "xray"), (files[0][0].name, files[0][1]), ("moved.jpg", files[0][1])]
+    with table.open("w", newline="") as handle:
+        csv.writer(handle).writerows(rows)
+    assert main(["verify", "--pairs", str(table), "--fixed-rig"]) == 0
+    assert "bumped" in capsys.readouterr().out
+
+
+def test_thresholds_come_from_a_file(files, tmp_path, capsys):
+    """What is printed can be changed and given back; nonsense is bad usage."""
+    assert main(["verify", "--print-thresholds"]) == 0
+    text = capsys.readouterr().out
+    file = tmp_path / "limits.toml"
+    file.write_text(text.replace("score = 0.75", "score = 1.0"))
+    photo, xray = files[0]
+    assert main(["verify", str(photo), str(xray), "--thresholds", str(file)]) == 1
+    assert "needed 1.00" in capsys.readouterr().out
+    file.write_text("sore = 1")
+    assert main(["verify", str(photo), str(xray), "--thresholds", str(file)]) == 2
+    assert "sore" in capsys.readouterr().err
+
+
+def test_features_are_kept_in_a_home_that_is_there(files, tmp_path, capsys):
+    """And nowhere else: a home is not made by looking at photos."""
+    table, home = many(tmp_path, files, 2), tmp_path / "home"
+    words = ["verify", "--pairs", str(table), "--home", str(home)]
+    assert main(words) == 0
+    assert not home.exists()
+    home.mkdir()
+    assert main([*words, "--no-cache"]) == 0
+    assert not list(home.iterdir())
+    assert main(words) == 0
+    kept = list((home / "cache" / "features").rglob("*.features"))
+    assert len(kept) == 2
+    kept[0].write_bytes(b"spoilt")
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_a_long_list_is_never_all_in_memory(tmp_path, monkeypatch):
+    """Rows are read as they are worked on, a chunk at a time."""
+    table = tmp_path / "long.csv"
+    table.write_text("photo,xray\n" + "p.jpg,x.jpg\n" * 5000)
+    drawn = []
+
+    def told(pairs):
+        for pair in pairs:
+            drawn.append(pair)
+            yield pair
+
+    def row(chunk, manner):
+        return iter([{"verified": True} for _ in chunk])
+
+    monkeypatch.setattr(command, "check_all", row)
+    manner = command.Manner(Limits(), None, fixed=False, strict=False)
+    rows = command._rows(told(command.read_pairs(table)), 1, manner)
+    next(rows)
+    assert len(drawn) == command.CHUNK
+    assert sum(1 for _ in rows) == 4999
 
 
 def test_bytes_are_json_even_when_not_verified(files, capsys):

@@ -15,6 +15,7 @@ from PIL import Image
 from rig.catalog.model import Xray
 from rig.dataset.build import build
 from rig.dataset.model import BuildReport, CapturedPhoto, Gap
+from rig.dataset.vindr import read_annotations
 from rig.planning.model import Environment
 
 DARK = Environment("e01-dark", {"light": "off", "blinds": "shut"})
@@ -97,6 +98,34 @@ def kit(tmp_path: Path) -> Kit:
     made.photos = [made.photo(index) for index in (1, 2, 3, 5, 6)]
     made.gaps = [Gap(4, made.xrays[3].key, "The photo has not come back.")]
     return made
+
+
+FINDINGS = (
+    # image_id, rad_id, class_name, x_min, y_min, x_max, y_max: of x-rays of 40 x 50 pixels.
+    ("patient00001", "R1", "Cardiomegaly", "10", "20", "30", "40.5"),
+    ("patient00001", "R2", "Cardiomegaly", "11", "21", "29", "41"),
+    ("patient00001", "R2", "Nodule/Mass", "2", "3", "6.5", "9"),
+    ("patient00002", "R1", "No finding", "", "", "", ""),
+    ("patient00004", "R1", "Nodule/Mass", "20", "30", "39", "49"),
+)
+
+
+@pytest.fixture
+def annotations(tmp_path: Path) -> Path:
+    """An `annotations_train.csv`, its columns in an order of its own."""
+    file = tmp_path / "annotations_train.csv"
+    lines = ["rad_id,image_id,class_name,y_min,x_min,y_max,x_max"]
+    for image, reader, name, left, top, right, bottom in FINDINGS:
+        lines.append(f"{reader},{image},{name},{top},{left},{bottom},{right}")
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+@pytest.fixture
+def boxed(kit: Kit, annotations: Path) -> Kit:
+    """The built kit with boxes."""
+    kit.build(annotations=read_annotations(annotations))
+    return kit
 
 
 @pytest.fixture

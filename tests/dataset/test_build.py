@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from rig.catalog.model import COLUMNS
+from rig.dataset import assemble
 from rig.dataset import build as room
 from rig.dataset.captures import read_captures
 from rig.dataset.check import check
@@ -42,8 +43,9 @@ def test_the_layout_is_chexphotos(built):
         "environments.csv",
         "manifest.jsonl",
         "README.md",
+        "croissant.json",
     } <= found
-    assert len(found) == 5 + 12 + 6
+    assert len(found) == 5 + 12 + 7
     assert [p.name for p in built.out.iterdir()] == ["Test-v1.0"]
 
 
@@ -174,7 +176,7 @@ def test_a_failing_build_leaves_the_earlier_one_as_it_was(built, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(room, "write_captures", full)
+    monkeypatch.setattr(assemble, "card", full)
     with pytest.raises(OSError, match="No space"):
         built.build()
     assert tree(built.out) == before

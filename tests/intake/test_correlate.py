@@ -29,14 +29,14 @@ def test_two_patients_do_not_agree(sample):
     assert found.block_agreement < 0.9
 
 
-def test_a_covered_quarter_is_a_cluster(sample):
-    """The largest connected area of disagreement is measured in the x-ray's area."""
+def test_a_covered_quarter_does_not_agree(sample):
+    """The share of blocks that agree falls, and flat blocks have no say."""
     xray = sample.pixels[0]
     covered = xray.copy()
     height, width = xray.shape
     covered[: height // 2, : width // 2] = 90
     found = compare(covered, xray)
-    assert 0.1 < found.worst_cluster <= 0.3
+    assert 0.6 < found.block_agreement < 0.9
     assert np.isnan(found.blocks).sum() == (~textured(xray).blocks).sum()
 
 
@@ -58,8 +58,25 @@ def test_the_previous_xray_in_a_flat_block_disagrees(sample):
     reference = textured(xray)
     photo = reference.pixels.copy()
     photo[half:] = before[half:]
-    assert agreement(reference, photo, 0.4).worst_cluster <= 0.02
-    assert agreement(reference, photo, 0.4, before).worst_cluster > 0.1
+    assert agreement(reference, photo, 0.4).ghosts == 0
+    assert agreement(reference, photo, 0.4, before).ghosts > 0.1
+
+
+def test_hidden_pixels_neither_agree_nor_disagree(sample):
+    """What glare hides does not lower the score, and blocks under it are not counted."""
+    xray = sample.pixels[0]
+    reference = textured(xray)
+    photo = normalise(xray, reference, np.ones(xray.shape, bool))
+    hidden = np.zeros(xray.shape, bool)
+    hidden[: xray.shape[0] // 4, : xray.shape[1] // 2] = True
+    photo[hidden] = np.random.default_rng(0).normal(size=int(hidden.sum()))
+    blind = agreement(reference, photo, 0.4)
+    masked = agreement(reference, photo, 0.4, hidden=hidden)
+    assert blind.score < 0.95
+    assert blind.block_agreement < 0.95
+    assert masked.score == pytest.approx(1, abs=1e-3)
+    assert masked.block_agreement == 1
+    assert np.isnan(masked.blocks[:2, :4]).all()
 
 
 def test_partial_correlation_sees_a_blend():

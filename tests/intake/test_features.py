@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from rig.intake.features import Reference, homography, orb, pairs, shrink, sift
+from rig.intake.features import Reference, Snapshot, homography, orb, pairs, shrink, sift
+from rig.intake.verify import verify
 
 
 def test_shrink_never_enlarges(sample):
@@ -48,3 +51,14 @@ def test_reference_computes_once(sample):
     assert reference.orb is reference.orb
     assert reference.texture is reference.texture
     assert reference.orb.points.max() <= max(reference.width, reference.height)
+
+
+def test_a_snapshot_is_worth_as_much_as_the_photo(sample, frame_of):
+    """Held against many x-rays, its features are computed once and the answers stay the same."""
+    photo = frame_of(sample.pixels[4])
+    snapshot = Snapshot(photo)
+    assert snapshot.orb is snapshot.orb
+    assert snapshot.size == photo.shape[::-1]
+    for place in (4, 5):
+        alone, again = (verify(one, sample.pixels[place]) for one in (photo, snapshot))
+        assert replace(alone, ms=0) == replace(again, ms=0)

@@ -12,7 +12,9 @@ from numpy.testing import assert_allclose
 from rig.intake import geometry
 from rig.intake.features import Reference
 from rig.intake.limits import Limits
+from rig.intake.prior import next_prior
 from rig.intake.verify import verify
+from rig.simulation import mishaps
 
 SOME = range(0, 48, 6)
 
@@ -137,6 +139,7 @@ def test_an_unrelated_previous_xray_that_is_the_same_picture_says_nothing(sample
     found = verify(frame_of(xray), xray, xray)
     assert found.verified
     assert found.previous_correlation is None
+    assert found.previous_in_part is None
 
 
 def test_result_is_the_same_alone_and_after_others(sample, photo_of):
@@ -148,6 +151,66 @@ def test_result_is_the_same_alone_and_after_others(sample, photo_of):
     again = verify(photo, sample.pixels[9], features=Reference(sample.pixels[9]))
     assert again.homography == first.homography
     assert again.score == first.score
+
+
+def test_every_output_of_the_design_is_there(sample, photo_of):
+    """What later rooms read: figures, place, sizes and how it was found."""
+    xray = sample.pixels[9]
+    photo, _ = photo_of(xray, seed=2)
+    found = verify(photo, xray, sample.pixels[8])
+    assert (found.located_by, found.hidden) == ("orb", 0)
+    assert found.xray_size == xray.shape[::-1]
+    assert found.photo_size == photo.shape[1::-1]
+    assert found.inliers >= Limits().inliers
+    assert found.previous_in_part is not None
+    assert found.ms > 0
+    quality = found.quality
+    assert quality is not None
+    assert quality.residual is not None
+    assert {"focus", "clipping", "glare", "margin", "offset", "rotation"} <= set(
+        type(quality).__dataclass_fields__
+    )
+
+
+@pytest.mark.parametrize("kind", ["dialog", "hand"])
+@pytest.mark.parametrize("place", [4, 15, 30])
+def test_what_covers_three_and_ten_percent_is_refused(kind, place, sample, composed, photo_of):
+    """A dialog of 3 % and a hand of 10 % of the x-ray, in a photo, are something else."""
+    xray = sample.pixels[place]
+    frame, onto = composed(xray)
+    box = (int(onto[0, 2]), int(onto[1, 2]), round(onto[0, 0] * xray.shape[1]), 1080)
+    share = {"dialog": 0.03, "hand": 0.10}[kind]
+    stage = {"dialog": mishaps.dialog, "hand": mishaps.hand}[kind]
+    spoilt = stage(frame, box, share, np.random.default_rng(place))
+    photo, _ = photo_of(xray, seed=place, frame=spoilt)
+    found = verify(photo, xray, sample.pixels[place - 1])
+    assert not found.verified
+    assert found.worst_cluster > Limits().worst_cluster or found.block_agreement < 0.85
+
+
+def test_a_prior_finds_the_next_photo_and_does_not_vouch_for_another(sample, photo_of):
+    """From the last photo's place, with the cascade's answer; an impostor there is refused."""
+    first, _ = photo_of(sample.pixels[20], seed=5)
+    prior = next_prior(verify(first, sample.pixels[20]), None, Limits().screen_aspect)
+    xray = sample.pixels[21]
+    photo, truth = photo_of(xray, seed=5)
+    found = verify(photo, xray, prior=prior)
+    assert found.verified, found.reason
+    assert found.located_by == "prior"
+    assert corner_error(found.homography, truth, xray) < 3
+    assert not verify(photo, sample.pixels[22], prior=prior).verified
+
+
+def test_a_prior_of_a_rig_that_moved_is_given_up(sample, photo_of):
+    """Another pose altogether: the cascade finds it, and the result says so."""
+    first, _ = photo_of(sample.pixels[20], seed=5)
+    prior = next_prior(verify(first, sample.pixels[20]), None, Limits().screen_aspect)
+    photo, _ = photo_of(sample.pixels[21], seed=77)
+    found = verify(photo, sample.pixels[21], prior=prior)
+    assert found.verified
+    assert found.located_by == "orb"
+    turned = np.ascontiguousarray(np.rot90(photo))
+    assert verify(turned, sample.pixels[21], prior=prior).located_by == "orb"
 
 
 def test_turned_photo_is_verified(sample, photo_of):

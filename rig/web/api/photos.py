@@ -60,7 +60,7 @@ class Upload:
             return
         sha256, size = await asyncio.to_thread(self.inbox.hash_of, self.name)
         now = self.rig.clock_ns()
-        await self.rig.database.awrite(
+        fresh = await self.rig.database.awrite(
             lambda connection: photos.received(
                 connection,
                 self.session,
@@ -73,6 +73,8 @@ class Upload:
                 actor=self.actor,
             )
         )
+        if fresh:
+            self.rig.on_photo(self.rig, self.session)
 
     async def answer(self, status: int = 204) -> Response:
         """How much is here; a whole file is noted before it is called complete."""

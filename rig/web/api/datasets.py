@@ -1,0 +1,136 @@
+"""Datasets of this controller: build and export as jobs, list, describe.
+
+What builds and reads them is imported when it is wanted: a controller starts without Arrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from fastapi import Path as PathParam
+from pydantic import BaseModel, Field
+
+from rig.capture import campaigns
+from rig.web.controller import Controller
+from rig.web.deps import Rig, operator
+from rig.web.jobs import Handle
+from rig.web.problems import Problem
+
+router = APIRouter(tags=["datasets"], dependencies=operator)
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$"
+Name = Annotated[str, PathParam(pattern=_NAME)]
+
+
+class Build(BaseModel):
+    """What to build; the dataset lies in the home's folder `datasets`."""
+
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$")] = "1.0"
+    synthetic: list[Literal["digital", "photographic"]] = []
+    rectified: bool = False
+    terms: Annotated[str, Field(max_length=20_000)] = ""
+
+
+class Export(BaseModel):
+    """The form to export to; the export lies beside the dataset."""
+
+    to: Literal["hf", "croissant", "webdataset", "coco"]
+
+
+class Begun(BaseModel):
+    """The job that does it: `/api/jobs/{job}` shows and cancels it."""
+
+    job: str
+
+
+@router.post("/api/campaigns/{name}/dataset", status_code=202)
+async def build_dataset(rig: Rig, name: str, told: Build) -> Begun:
+    """Build the campaign's dataset."""
+    found = await rig.database.aquery(lambda c: campaigns.find(c, name))
+    return Begun(
+        job=rig.jobs.submit("dataset", lambda handle: _build(rig, found.name, told, handle))
+    )
+
+
+@router.get("/api/datasets")
+async def list_datasets(rig: Rig) -> list[str]:
+    """Names of the datasets that were built, by name."""
+    from rig.dataset.labels import splits_of
+
+    home = folder(rig)
+    if not home.is_dir():
+        return []
+    here = (one for one in home.iterdir() if not one.name.startswith("."))
+    return sorted(one.name for one in here if one.is_dir() and splits_of(one))
+
+
+@router.get("/api/datasets/{name}/stats")
+def describe_dataset(rig: Rig, name: Name, *, blanks: bool = False) -> dict[str, Any]:
+    """What `rig dataset stats --json` prints."""
+    from rig.dataset.statistics import statistics
+
+    return statistics(_find(rig, name)).as_json(blanks=blanks)
+
+
+@router.post("/api/datasets/{name}/export", status_code=202)
+async def export_dataset(rig: Rig, name: Name, told: Export) -> Begun:
+    """Export a dataset."""
+    root = _find(rig, name)
+
+    def work(handle: Handle) -> Mapping[str, Any]:
+        from rig.dataset.export import export
+
+        report = export(root, told.to, progress=handle.progress)
+        return {"path": report.path.name, "images": report.images, "boxes": report.boxes}
+
+    return Begun(job=rig.jobs.submit("export", work))
+
+
+def folder(rig: Controller) -> Path:
+    """Where the datasets of this controller are."""
+    return rig.home / "datasets"
+
+
+def _find(rig: Controller, name: str) -> Path:
+    from rig.dataset.labels import splits_of
+
+    root = folder(rig) / name
+    if not splits_of(root):
+        raise Problem(404, f"No dataset is named {name!r}; build one first.")
+    return root
+
+
+def _build(rig: Controller, campaign: str, told: Build, handle: Handle) -> Mapping[str, Any]:
+    """The work of the job; a cancelled or failed build leaves the earlier one as it was."""
+    from rig.dataset.from_store import build_campaign
+    from rig.intake.rectify import rectified
+    from rig.synthesis.pool import default_workers, make_pool
+
+    pool = None
+    if (told.synthetic or told.rectified) and default_workers() > 1:
+        pool = make_pool(default_workers())
+    try:
+        report = build_campaign(
+            rig.database,
+            rig.home,
+            campaign,
+            folder(rig),
+            version=told.version,
+            synthetic=told.synthetic,
+            terms=told.terms,
+            rectify=rectified if told.rectified else None,
+            executor=pool,
+            progress=handle.progress,
+        )
+    finally:
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+    return {
+        "name": report.path.name,
+        "natural": report.natural,
+        "synthetic": report.synthetic,
+        "missing": report.missing,
+        "unmade": report.unmade,
+    }
