@@ -27,6 +27,7 @@ from rig.store.errors import NotFoundError
 
 PAGE = 2000
 """X-rays read at a time."""
+_CLOCKS_AGREE_NS = 120 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,12 @@ def _sessions(connection: Connection, campaign: str) -> list[tuple[RowMapping, R
     return [(row, subsets[row["subset"]]) for row in connection.execute(query).mappings()]
 
 
+def _taken_ns(one: Committed) -> int:
+    """When the photo was taken; by the display's clock if the phone's is off by minutes."""
+    taken = one.t_trigger_ns or one.time_ns
+    return taken if abs(one.time_ns - taken) < _CLOCKS_AGREE_NS else one.time_ns
+
+
 def _collect(
     connection: Connection,
     home: Path,
@@ -181,7 +188,7 @@ def _collect(
         if reason is not None or photo is None:
             reasons[one.index] = reason or "The photo has not come back."
             continue
-        at = one.t_trigger_ns or one.time_ns
+        at = _taken_ns(one)
         photos[one.index] = CapturedPhoto(
             xray=by_index[one.index],
             file=folder / one.name,
