@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 
@@ -14,6 +15,11 @@ import pytest_asyncio
 # The README announces these and no others; any other skip fails CI.
 # With root .ci/run has installed what they need, so there a skip is an error like any other.
 ANNOUNCED_SKIPS = frozenset() if os.geteuid() == 0 else frozenset({"netns"})
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a shell: programs that tests start would not hear Ctrl-C either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest_asyncio.fixture
