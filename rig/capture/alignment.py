@@ -304,25 +304,27 @@ def _inherited(connection: Connection, session: Session) -> Standing | None:
     may have been aligned or shot on the station in between.
     """
     table = tables.session
-    query = select(table).where(
+    before = (
         table.c.station == session.station,
-        table.c.kind == tables.SUBSET,
         table.c.id != session.id,
-        table.c.alignment.is_not(None) | table.c.started_ns.is_not(None),
+        table.c.created_ns <= session.created_ns,
     )
+    mine = (table.c.campaign == session.campaign, table.c.subset == session.subset)
+    query = select(table).where(*before, *mine, table.c.alignment.is_not(None))
     rows = connection.execute(query.order_by(table.c.updated_ns)).mappings()
-    others = [one for one in rows if one["created_ns"] <= session.created_ns]
-    judged = [one for one in others if (one["alignment"] or {}).get("result")]
+    judged = [one for one in rows if one["alignment"].get("result")]
     newest = max(judged, key=lambda one: int(one["alignment"]["result"]["time_ns"]), default=None)
-    if newest is None or (newest["campaign"], newest["subset"]) != (
-        session.campaign, session.subset
-    ):  # fmt: skip
+    if newest is None:
         return None
     result = newest["alignment"]["result"]
     levels = levels_of(connection, session.campaign, session.subset)
-    for one in others:
-        later = (one["started_ns"] or 0) > result["time_ns"]
-        if later and levels_of(connection, one["campaign"], one["subset"]) != levels:
+    later = select(table).where(*before, table.c.started_ns > result["time_ns"])
+    for one in connection.execute(later).mappings():
+        if one["kind"] == tables.ALIGNMENT:
+            parent = sessions.find(connection, one["parent"])
+            if (parent.campaign, parent.subset) != (session.campaign, session.subset):
+                return None  # the phone was moved for another subset
+        elif levels_of(connection, one["campaign"], one["subset"]) != levels:
             return None
     found = _judged(connection, session, result, str(newest["id"]))
     if not found.good:

@@ -383,6 +383,19 @@ def test_nothing_is_inherited_over_another_room(rig, ready):
     assert not standing(rig, rest.id).good
 
 
+def test_nothing_is_inherited_once_the_phone_was_aligned_for_another_subset(rig, ready):
+    """It stood elsewhere since, although nothing was shot there."""
+    take(rig, ready)
+    _shoot_and_stop(rig, ready, 100)
+    between = "s" + "f" * 16
+    rig(lambda c: sessions.create(c, new_id=between, campaign="camp", subset=2, station="room-1",
+                                  now_ns=150))  # fmt: skip
+    take(rig, between, "reject", "s" + "9" * 16, 160)
+    rest = rig(lambda c: sessions.create(c, new_id=NEXT, campaign="camp", subset=1,
+                                         station="room-1", now_ns=200))  # fmt: skip
+    assert not standing(rig, rest.id).good
+
+
 @pytest.mark.parametrize("verdict", ["warn", "reject"])
 def test_what_is_not_good_is_not_inherited(rig, ready, verdict):
     """A waiver is one session's."""
