@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench import store, upload
+from bench import upload
 from bench.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,20 +42,6 @@ def test_the_agent_and_curl_send_the_same_photos(tmp_path: Path) -> None:
     assert rows[upload.BASE]["of_agent"] == 1
     shown = upload.table(result)
     assert all(way in shown for way in wanted)
-
-
-@pytest.mark.system
-def test_a_store_is_filled_and_asked(tmp_path: Path) -> None:
-    """One row for each size, in order; a larger store has more bytes."""
-    result = _bench(tmp_path, "store", "--sizes", "20,600")
-    rows = result["sizes"]
-    assert [row["captures"] for row in rows] == [20, 600]
-    assert 0 < rows[0]["bytes"] < rows[1]["bytes"]
-    times = [key for key in rows[0] if key.endswith("_ms")]
-    assert len(times) == 6
-    assert all(row[key] > 0 for row in rows for key in times)
-    assert result["fsync_ms"] > 0
-    assert "600" in store.table(result)
 
 
 @pytest.mark.parametrize("sizes", ["", "0", "1,", "a", "-5"])

@@ -13,8 +13,9 @@ import pytest
 from rig.capture import campaigns, conditions, photos, projections, sessions, stations
 from rig.capture.condition_rows import Known
 from rig.catalog.model import Xray
-from rig.dataset.captures import Stored, photo_row, read_captures, write_captures
+from rig.dataset.captures import CaptureWriter, Stored, iter_captures, photo_row
 from rig.dataset.from_store import read_campaign
+from rig.dataset.records import Spool, listed
 from rig.planning.model import Environment
 from rig.store import catalogs
 from rig.store.catalogs import Catalog
@@ -104,10 +105,15 @@ def _rows(home: Any, tmp_path: Path) -> list[dict[str, Any]]:
     with database.read() as connection:
         shot = read_campaign(connection, folder, "camp")
     assert [one.xray.index for one in shot.photos] == [1, 2, 3], shot.gaps
-    rows = [photo_row(Stored(one, "p", one.sha256)) for one in shot.photos]
     (tmp_path / "out").mkdir()
-    write_captures(tmp_path / "out" / "captures.parquet", rows, "d-v1.0")
-    return read_captures(tmp_path / "out")
+    with (
+        Spool(listed(shot.xrays, shot.photos, shot.gaps)) as spool,  # as a build keeps them
+        CaptureWriter(tmp_path / "out" / "captures.parquet", "d-v1.0", sorted(LEVELS)) as writer,
+    ):
+        for record in spool:
+            for one in record.photos:
+                writer.add(photo_row(Stored(one, "p", one.sha256, 1)))
+    return list(iter_captures(tmp_path / "out"))
 
 
 def test_who_vouched_since_when_and_what_was_read_back(home: Any, tmp_path: Path) -> None:
@@ -140,8 +146,9 @@ def test_a_photo_without_a_record_has_empty_columns(home: Any, tmp_path: Path) -
 
     from rig.dataset.conditions import UNKNOWN
 
-    bare = photo_row(Stored(replace(shot.photos[0], conditions=UNKNOWN), "p", "0" * 64))
-    write_captures(tmp_path / "captures.parquet", [bare], "d-v1.0")
+    bare = photo_row(Stored(replace(shot.photos[0], conditions=UNKNOWN), "p", "0" * 64, 1))
+    with CaptureWriter(tmp_path / "captures.parquet", "d-v1.0", sorted(LEVELS)) as writer:
+        writer.add(bare)
     table = pq.read_table(tmp_path / "captures.parquet")
     assert table.column("confirmed_by_blinds").to_pylist() == [None]
     assert table.column("light_lux").to_pylist() == [None]

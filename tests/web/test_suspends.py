@@ -10,8 +10,11 @@ from rig.capture.watch import RESUMES, Limits
 from rig.web import remote
 from rig.web.watching import Watcher
 
-FOUND_BY_AGENTS = ("DISK_LOW", "BATTERY_LOW", "THERMAL", "LINK_LOST", "DISPLAY_TROUBLE", "RETRIES")
-FOUND_BY_THE_RIG = ("LIGHT", "ROOM", "STALLED", "THROUGHPUT", "REJECTED")
+FOUND_BY_AGENTS = (
+    "DISK_LOW", "BATTERY_LOW", "THERMAL", "LINK_LOST", "DISPLAY_TROUBLE", "RETRIES",
+    "CAMERA_BACKGROUND",
+)  # fmt: skip
+FOUND_BY_THE_RIG = ("LIGHT", "ROOM", "STALLED", "THROUGHPUT", "REJECTED", "DRIFT")
 
 
 async def state(ready, sid, wanted):
