@@ -6,7 +6,6 @@ makes only what is missing; a build appears complete or not at all and begins an
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -39,6 +38,7 @@ class Build(_Wanted):
     campaign: Word
     version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.]{0,19}$")] = "1.0"
     synthetic: Annotated[list[Word], Field(max_length=4)] = []
+    rectified: bool = False
     terms: Annotated[str, Field(max_length=100_000)] = ""
 
 
@@ -78,6 +78,7 @@ def work_for(rig: Controller, kind: str, wanted: Mapping[str, Any]) -> Work:
 def _build(rig: Controller, asked: Build) -> Work:
     from rig.capture import campaigns
     from rig.dataset.from_store import build_campaign
+    from rig.intake.rectify import rectified
     from rig.synthesis.pool import make_pool
     from rig.synthesis.recipes import named_recipe
 
@@ -87,21 +88,24 @@ def _build(rig: Controller, asked: Build) -> Work:
         named_recipe(one)
 
     def work(handle: Handle) -> dict[str, Any]:
-        pool = make_pool(_workers()) if asked.synthetic else None
+        wanted = bool(asked.synthetic) or asked.rectified
+        pool = make_pool(_workers()) if wanted and _workers() > 1 else None
         try:
             report = build_campaign(
                 rig.database, rig.home, asked.campaign, rig.home / DATASETS,
                 version=asked.version, synthetic=asked.synthetic, terms=asked.terms,
-                executor=pool, progress=handle.progress,
+                rectify=rectified if asked.rectified else None, executor=pool,
+                progress=handle.progress,
             )  # fmt: skip
         finally:
             if pool is not None:
                 pool.shutdown(cancel_futures=True)
-        gaps = [{"index": g.index, "reason": g.reason} for g in report.gaps[:1000]]
+        gaps = [{"index": g.index, "reason": g.reason} for g in report.gaps]
         return {
-            "folder": _within(rig.home, report.path), "natural": report.natural,
-            "synthetic": report.synthetic, "gaps": gaps, "gap_count": len(report.gaps),
-            "failed": list(report.failed[:1000]),
+            "name": report.path.name, "folder": _within(rig.home, report.path),
+            "natural": report.natural, "synthetic": report.synthetic, "gaps": gaps,
+            "gap_count": report.missing, "failed": list(report.failed),
+            "failed_count": report.unmade,
         }  # fmt: skip
 
     return work
@@ -141,7 +145,9 @@ def _synthesis(rig: Controller, asked: Synthesis) -> Work:
 
 
 def _workers() -> int:
-    return min(WORKERS, os.cpu_count() or 1)
+    from rig.synthesis.pool import default_workers
+
+    return min(WORKERS, default_workers())
 
 
 def _within(home: Path, path: Path) -> str:

@@ -40,11 +40,11 @@ def test_a_build_is_a_job_with_a_result(built):
     """Its name, what is in it, and how far it came."""
     ready, job = built
     name = f"{campaign(ready)}-v2"
-    assert (job["kind"], job["state"], job["error"]) == ("dataset", "done", None)
+    assert (job["kind"], job["state"], job["error"]) == ("build", "done", None)
     assert job["result"]["name"] == name
     assert job["result"]["natural"] == 0
-    assert job["result"]["missing"] == job["result"]["synthetic"]["digital"] > 0
-    assert job["done"] == job["total"] == job["result"]["missing"]
+    assert job["result"]["gap_count"] == job["result"]["synthetic"]["digital"] > 0
+    assert job["done"] == job["total"] == job["result"]["gap_count"]
     assert ready.running.get("/api/datasets") == [name]
 
 
@@ -53,7 +53,7 @@ def test_a_dataset_is_described(built):
     ready, job = built
     told = ready.running.get(f"/api/datasets/{job['result']['name']}/stats", blanks=True)
     assert told["name"] == job["result"]["name"]
-    assert told["gaps"] == job["result"]["missing"]
+    assert told["gaps"] == job["result"]["gap_count"]
     assert "blank" in told["observations"]["all"]["Edema"]
 
 
@@ -89,6 +89,9 @@ def test_a_build_can_be_cancelled_and_leaves_nothing(ready, monkeypatch):
     assert wait(ready.running, job)["state"] == "cancelled"
     assert ready.running.get("/api/datasets") == []
     assert list((ready.running.home / "datasets").iterdir()) == []
+    monkeypatch.setattr(from_store, "build_from", real)
+    ready.running.post(f"/api/jobs/{job}/resume")
+    assert wait(ready.running, job)["state"] == "done"
 
 
 @pytest.mark.parametrize("name", ["nothing", "..", ".hidden", "a%2F..%2F.."])

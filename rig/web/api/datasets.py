@@ -5,15 +5,16 @@ What builds and reads them is imported when it is wanted: a controller starts wi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi import Path as PathParam
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from rig.capture import campaigns
+from rig.web import works
 from rig.web.controller import Controller
 from rig.web.deps import Rig, operator
 from rig.web.jobs import Handle
@@ -27,10 +28,10 @@ Name = Annotated[str, PathParam(pattern=_NAME)]
 class Build(BaseModel):
     """What to build; the dataset lies in the home's folder `datasets`."""
 
-    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$")] = "1.0"
+    version: str = "1.0"
     synthetic: list[Literal["digital", "photographic"]] = []
     rectified: bool = False
-    terms: Annotated[str, Field(max_length=20_000)] = ""
+    terms: str = ""
 
 
 class Export(BaseModel):
@@ -47,11 +48,10 @@ class Begun(BaseModel):
 
 @router.post("/api/campaigns/{name}/dataset", status_code=202)
 async def build_dataset(rig: Rig, name: str, told: Build) -> Begun:
-    """Build the campaign's dataset."""
-    found = await rig.database.aquery(lambda c: campaigns.find(c, name))
-    return Begun(
-        job=rig.jobs.submit("dataset", lambda handle: _build(rig, found.name, told, handle))
-    )
+    """Build the campaign's dataset: the job `build` of `/api/jobs`, which can be resumed."""
+    wanted = {"campaign": name, **told.model_dump()}
+    work = await asyncio.to_thread(works.work_for, rig, "build", wanted)
+    return Begun(job=rig.jobs.submit("build", work, wanted=wanted, long=True))
 
 
 @router.get("/api/datasets")
@@ -90,7 +90,7 @@ async def export_dataset(rig: Rig, name: Name, told: Export) -> Begun:
 
 def folder(rig: Controller) -> Path:
     """Where the datasets of this controller are."""
-    return rig.home / "datasets"
+    return rig.home / works.DATASETS
 
 
 def _find(rig: Controller, name: str) -> Path:
@@ -100,37 +100,3 @@ def _find(rig: Controller, name: str) -> Path:
     if not splits_of(root):
         raise Problem(404, f"No dataset is named {name!r}; build one first.")
     return root
-
-
-def _build(rig: Controller, campaign: str, told: Build, handle: Handle) -> Mapping[str, Any]:
-    """The work of the job; a cancelled or failed build leaves the earlier one as it was."""
-    from rig.dataset.from_store import build_campaign
-    from rig.intake.rectify import rectified
-    from rig.synthesis.pool import default_workers, make_pool
-
-    pool = None
-    if (told.synthetic or told.rectified) and default_workers() > 1:
-        pool = make_pool(default_workers())
-    try:
-        report = build_campaign(
-            rig.database,
-            rig.home,
-            campaign,
-            folder(rig),
-            version=told.version,
-            synthetic=told.synthetic,
-            terms=told.terms,
-            rectify=rectified if told.rectified else None,
-            executor=pool,
-            progress=handle.progress,
-        )
-    finally:
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
-    return {
-        "name": report.path.name,
-        "natural": report.natural,
-        "synthetic": report.synthetic,
-        "missing": report.missing,
-        "unmade": report.unmade,
-    }
