@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# One more than the cores: many tests wait for real processes.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) + 1)' 2>/dev/null || echo auto)
 
 .PHONY: demo test coverage lint types bench fuzz format lock clean setup
 .DEFAULT_GOAL := help
@@ -27,11 +29,11 @@ demo: $(READY)
 	$(BIN)/rig demo $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # Twice the time: the search over the cores and the simulations are left out of the count.
 coverage: $(READY)
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
