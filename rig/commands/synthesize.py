@@ -124,7 +124,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         report, failed = _replay(args) if args.replay else _synthesize(args)
     except OSError as error:
-        raise UserError(f"{error.filename or args.out} failed: {error.strerror}.") from error
+        raise UserError(
+            f"{error.filename or args.out} failed: {error.strerror}. What is made is kept; run it "
+            "again to go on."
+        ) from error
     report |= {
         "failed": failed,
         "manifest": str(args.out / NAME),

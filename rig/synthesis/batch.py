@@ -1,25 +1,36 @@
-"""Files of a batch: whole or not there after a power cut, at the price of one sync for them all.
+"""Files of a batch: whole and there after a power cut, at the price of two syncs for them all.
 
 A sync for every small image takes far longer than making it. So images are written under
-temporary names, the file system is synced once, and only then they get their names.
+temporary names, the file system is synced once, they get their names, and it is synced again:
+what a batch reports as settled has its content and its name on the disk.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
+import io
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+_CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
+_CREATE |= getattr(os, "O_BINARY", 0)
 
 
 class Batch:
     """Files that get their final names together; leaving the block removes what did not."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
+        """Begin with no file; all are to lie below *root*."""
+        self._root = root
+        self._token = secrets.token_hex(3)
         self._waiting: dict[int, tuple[Path, Path]] = {}
+        # Folders that are there -> those whose entries lead to them.
+        self._ways: dict[str, set[Path]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -39,35 +50,55 @@ class Batch:
         Raises:
             OSError: the disk is full or the folder cannot be written; nothing is left behind.
         """
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
-        handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        folder = target.parent
+        if str(folder) not in self._ways:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._ways[str(folder)] = self._way(folder)
+        part = folder / f".{target.name[:200]}.{self._token}{number % 256:02x}.part"
+        handle = os.open(part, _CREATE, 0o666)
         self._waiting[number] = (part, target)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
+            with os.fdopen(handle, "wb", buffering=0) as file:
+                _write_all(file, data)
         except BaseException:
             del self._waiting[number]
             part.unlink(missing_ok=True)
             raise
 
     def settle(self) -> dict[int, OSError]:
-        """Make all of them durable under their names; what failed, by number.
-
-        A name lost to a power cut right after this costs making its image again.
-        """
+        """Make all of them durable under their names; what failed, by number."""
         failed: dict[int, OSError] = {}
+        folders: set[str] = set()
+        numbers = list(self._waiting)
         try:
             _sync([part for part, _ in self._waiting.values()])
         except OSError as error:
-            return dict.fromkeys(self._waiting, error)
+            return dict.fromkeys(numbers, error)
         for number, (part, target) in list(self._waiting.items()):
             try:
                 part.replace(target)
                 del self._waiting[number]
+                folders.add(str(target.parent))
             except OSError as error:
                 failed[number] = error
+        try:
+            _sync(set[Path]().union(*(self._ways[folder] for folder in folders)))
+        except OSError as error:
+            return dict.fromkeys(numbers, error)
         return failed
+
+    def _way(self, folder: Path) -> set[Path]:
+        """*folder* and those above it, the root's included: any may be new, whoever made it."""
+        above = [folder, *folder.parents]
+        end = above.index(self._root) + 2 if self._root in above else 1
+        return set(above[:end])
+
+
+def _write_all(file: io.RawIOBase, data: bytes) -> None:
+    """Write all of *data*, however little the system takes at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
 
 
 def sweep(targets: Iterable[Path]) -> None:
@@ -86,19 +117,24 @@ def sweep(targets: Iterable[Path]) -> None:
                 (folder / name).unlink(missing_ok=True)
 
 
-def _sync(paths: list[Path]) -> None:
-    """Bring the content of *paths* to the disk: file by file, or a file system at once."""
+def _sync(paths: Collection[Path]) -> None:
+    """Bring *paths*, files or folders, to the disk: one by one, or the whole file system."""
     syncfs = _syncfs() if len(paths) > 1 else None
-    # The folder of outputs may reach over several disks.
-    some = {path.stat().st_dev: path for path in paths}.values() if syncfs else paths
+    # The folder of outputs may reach over several disks, but not the files of one folder.
+    some = paths if syncfs is None else {path.parent: path for path in paths}.values()
+    if syncfs is not None:
+        some = {path.stat().st_dev: path for path in some}.values()
     for path in some:
-        handle = os.open(path, os.O_RDONLY)
+        if os.name != "posix" and path.is_dir():  # such a system opens no folder
+            continue
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
             (syncfs or os.fsync)(handle)
         finally:
             os.close(handle)
 
 
+@functools.cache
 def _syncfs() -> Callable[[int], None] | None:
     """Linux' syncfs(2), None on other systems."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from typing import Any
 
 from rig.synthesis import manifest
 from rig.synthesis.transform import SynthesisError
+
+# Workers that are given work for, however few there are at the beginning.
+_LEAST = 16
 
 
 @contextmanager
@@ -33,7 +37,7 @@ def cluster_executor(address: str, patience_s: float = 30.0) -> Iterator[Executo
         client = distributed.Client(address, timeout=patience_s, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise SynthesisError(f"No Dask scheduler answers at {address}: {error}.") from error
-    with client:
+    with _silenced("distributed", "tornado.application", "asyncio"), client:
         try:
             client.wait_for_workers(1, timeout=patience_s)
         except TimeoutError:
@@ -44,12 +48,35 @@ def cluster_executor(address: str, patience_s: float = 30.0) -> Iterator[Executo
         yield _ClusterExecutor(client)
 
 
+@contextmanager
+def _silenced(*names: str) -> Iterator[None]:
+    """A scheduler that dies is told in a sentence; Dask logs tracebacks of lost connections."""
+
+    def hushed(record: logging.LogRecord) -> bool:
+        return not record.name.startswith(names)
+
+    handlers: list[logging.Handler] = []
+    for name in (None, *names):
+        handlers += logging.getLogger(name).handlers
+    if logging.lastResort is not None:
+        handlers.append(logging.lastResort)
+    for handler in handlers:
+        handler.addFilter(hushed)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(hushed)
+
+
 class _ClusterExecutor(Executor):
     """Chunks as futures of a Dask client; one whose worker died is made by another."""
 
     def __init__(self, client: Any) -> None:
         # A chunk is not pure: made again, it has to find the disk as it is then.
         self._inner = client.get_executor(pure=False)
+        # More may join while the work goes on.
+        self.workers = max(2 * sum(client.nthreads().values()), _LEAST)
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = self._inner.submit(fn, *args, **kwargs)

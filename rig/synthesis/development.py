@@ -1,8 +1,14 @@
 """What a phone's software does to a photo: white balance and JPEG compression.
 
 Sources: white balance is von Kries' diagonal model, one gain per channel, here off by what a
-wrong guess of the light's colour leaves. JPEG is ITU-T T.81; messengers and galleries compress
-a photo again, on a grid of 8 px that is not the grid of the first time.
+wrong guess of the light's colour leaves. The model is one of light; on a power law a gain of the
+light is a gain of the value too, so it is applied to values, which is an approximation: Afifi and
+Brown, "What else can fool deep learning? Addressing color constancy errors on deep neural network
+performance", ICCV 2019, show where it ends, and fit errors of real cameras instead. JPEG is
+ITU-T T.81; messengers compress a photo again (Battiato et al., "In-depth DCT coefficient
+distribution analysis for first quantization estimation", arXiv 2008.03206), after a crop on a
+grid of 8 px that is not the grid of the first time. Casts and qualities of the levels are our own
+choice; ImageNet-C's qualities, 25 to 7, begin where ours are half-way.
 """
 
 from __future__ import annotations

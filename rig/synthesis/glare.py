@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from rig.synthesis.transform import Pixels, Size, Transform, check_level, size_of, within
 
@@ -61,9 +62,10 @@ def apply(image: Pixels, params: Matte) -> Pixels:
     rows, profile_y = _profile(params.y, params.sigma, reach, height)
     if not profile_x.size or not profile_y.size:
         return out
-    dense = params.peak * np.outer(profile_y, profile_x)
-    opacity = np.minimum(dense, params.cap, out=dense).astype(np.uint8)
-    out[rows, columns] = whiten(image[rows, columns], opacity)
+    dense = profile_y[:, None] * (np.float32(params.peak) * profile_x)
+    if params.peak > params.cap:
+        np.minimum(dense, np.float32(params.cap), out=dense)
+    out[rows, columns] = whiten(image[rows, columns], dense.astype(np.uint8))
     return out
 
 
@@ -78,12 +80,12 @@ def whiten(image: Pixels, opacity: Pixels) -> Pixels:
 
 def _profile(
     centre: float, sigma: float, reach: float, length: int
-) -> tuple[slice, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+) -> tuple[slice, NDArray[np.float32]]:
     """The part of an axis that the blot reaches, and the Gaussian along it."""
     first = max(0, math.ceil(centre - reach))
     end = max(first, min(length, math.floor(centre + reach) + 1))
     distance = np.arange(first, end, dtype=np.float64) - centre
-    return slice(first, end), np.exp(-(distance**2) / (2 * sigma**2))
+    return slice(first, end), np.exp(distance**2 / (-2 * sigma**2)).astype(np.float32)
 
 
 GLARE_MATTE = Transform(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from rig.synthesis import manifest
+from rig.synthesis.ahead import read_ahead
 from rig.synthesis.batch import Batch
 from rig.synthesis.image import Colour, decode, encode_jpeg, in_colour
 from rig.synthesis.manifest import Row
@@ -78,12 +80,13 @@ Order = tuple[Item, Plan, Row | None]
 
 def make_chunk(job: Job, orders: Sequence[Order]) -> list[Outcome]:
     """Make, or skip, each of *orders*; never raises for what is wrong with one of them."""
-    outcomes = []
-    with Batch() as batch:
-        for number, (item, plan, earlier) in enumerate(orders):
+    outcomes: list[Outcome] = []
+    paths = [job.base / item.source for item, _, _ in orders]
+    with Batch(job.base / job.out_dir) as batch, closing(read_ahead(paths)) as sources:
+        for number, ((item, plan, earlier), source) in enumerate(zip(orders, sources, strict=True)):
             try:
                 target = _target(job, item)
-                outcome, jpeg = _make(job, item, plan, earlier, target)
+                outcome, jpeg = _make(item, plan, earlier, target, source)
                 if jpeg is not None:
                     _write(batch, number, target, jpeg)
                 outcomes.append(outcome)
@@ -96,10 +99,10 @@ def make_chunk(job: Job, orders: Sequence[Order]) -> list[Outcome]:
 
 
 def _make(
-    job: Job, item: Item, plan: Plan, earlier: Row | None, target: Path
+    item: Item, plan: Plan, earlier: Row | None, target: Path, found: bytes | OSError
 ) -> tuple[Outcome, bytes | None]:
     """What becomes of *item*, and the file that is to be written for it, if one is."""
-    data = _read(job.base / item.source)
+    data = _checked(found)
     digest = hashlib.sha256(data).hexdigest()
     promised = plan.how.promised if isinstance(plan.how, Given) else {}
     if promised.get("source_sha256", digest) != digest:
@@ -140,13 +143,13 @@ def _kept(promised: Row, row: Row) -> bool:
     return expected is None or expected == row["output_sha256"]
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise SynthesisError("There is no such file.") from None
-    except OSError as error:
-        raise SynthesisError(f"The source cannot be read: {error.strerror}.") from error
+def _checked(found: bytes | OSError) -> bytes:
+    """What was read, or a sentence for why it was not."""
+    if isinstance(found, FileNotFoundError):
+        raise SynthesisError("There is no such file.")
+    if isinstance(found, OSError):
+        raise SynthesisError(f"The source cannot be read: {found.strerror}.")
+    return found
 
 
 def _write(batch: Batch, number: int, target: Path, data: bytes) -> None:

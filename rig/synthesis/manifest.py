@@ -32,6 +32,9 @@ from rig.synthesis.transform import Pixels, params_to_json, plain, size_of
 NAME = "manifest.jsonl"
 """File name, beside the images."""
 
+ALGORITHM = "2"
+"""Counted up when the same parameters come to make other bytes."""
+
 Row = dict[str, Any]
 """One line of the manifest."""
 
@@ -40,6 +43,7 @@ Row = dict[str, Any]
 def _versions() -> dict[str, str]:
     return {
         "rig": __version__,
+        "synthesis": ALGORITHM,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "opencv": cv2.__version__,

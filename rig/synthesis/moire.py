@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rig.synthesis.moire_wide import apply_wide, is_wide
+from rig.synthesis.moire_wide import apply_wide, wide
 from rig.synthesis.transform import Pixels, Size, Transform, check_level, size_of, within
 
 _GAP = (20.0, 4.5, 2.5, 1.0)
@@ -78,8 +78,9 @@ def apply(image: Pixels, params: Moire) -> Pixels:
     if deepest <= 0:
         return image.copy()
     image = there_and_back(image)
-    if deepest < 1 and is_wide(params, (width, height)):
-        return apply_wide(image, params)
+    how = wide(params, (width, height)) if deepest < 1 else None
+    if how is not None:
+        return apply_wide(image, params, how)
     codes = np.rint(_CLEAR + (_BLOCKED - _CLEAR) * blocked / deepest).astype(np.uint8)
     codes = np.pad(codes, (0, 256 - len(codes)))
     through = (1 - (np.arange(256) - _CLEAR) * deepest / (_BLOCKED - _CLEAR)).astype(np.float32)

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rig.synthesis.transform import Matrix, Pixels, Size, size_of
+from rig.synthesis.transform import Pixels, Size, size_of
 from rig.synthesis.warp import LONGEST
 
 if TYPE_CHECKING:
@@ -27,98 +27,153 @@ if TYPE_CHECKING:
 
 # Columns of the texture, most samples per row of the canvas, rows that it is rounded to.
 _SCALES, _FINE, _ROUND = 6, 2, 256
-# Output rows worked on at a time, and how far a stripe may wander between two that are computed.
-_STRIP, _WANDER = 256, 1.0
+# Most output rows and pixels worked on at a time.
+_STRIP, _AT_ONCE = 256, 1 << 19
+# How far a stripe may wander between two rows that are computed, in pixels of the doubled grid.
+_STEPS, _WANDER = (8, 4, 2), 2.0
+# Pixels of a row between two whose place in the texture is computed, and how far off, in its
+# rows, the places between may be.
+_NET, _TOLERANCE = (32, 16, 8, 4), 1 / 8
 _LANCZOS = 3
+
+_Form = tuple[float, float, float]
+"""A linear form in (x, y, 1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """From output pixels to the texture: linear forms in (x, y, 1) of the doubled grid.
+    """From output pixels to the texture: linear forms of the doubled grid.
 
     `across` is the place along the stripes, `depth` the denominator, `row` the numerator of the
     canvas' row, counted from its centre.
     """
 
-    across: NDArray[np.float64]
-    row: NDArray[np.float64]
-    depth: NDArray[np.float64]
+    across: _Form
+    row: _Form
+    depth: _Form
     spread: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The middle rows of a canvas of *side* that are needed, and samples of each."""
+    """Rows of the canvas that are needed: the first, half of how many, and samples of each."""
 
-    side: int
+    first: int
     half: int
     fine: int
 
 
-def is_wide(params: Moire, size: Size) -> bool:
-    """Whether stripes are thin and far apart, and their canvas covers the image."""
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """How stripes come to an image: their ways, the texture, and rows between computed ones."""
+
+    ways: tuple[_Way, ...]
+    window: _Window
+    step: int
+
+
+def wide(params: Moire, size: Size) -> Wide | None:
+    """The way, if stripes are thin and far apart, and their canvas covers the image."""
     if params.gap < 8 * params.thickness or not 0.5 <= params.thickness <= 8:
-        return False
+        return None
     if not 1 <= len(params.layers) <= 4:
-        return False
-    side = 4 * max(size)
-    ways = [_way(layer, size, side) for layer in params.layers]
-    corners = _corners(size)
-    inside = all(abs(way.across @ corners).max() < side / 2 - 2 for way in ways)
-    return inside and _window(ways, size) is not None
-
-
-def _window(ways: Sequence[_Way], size: Size) -> _Window | None:
-    """What of the canvas the image shows; None when it leaves it or is too large a texture."""
+        return None
     side, corners = 4 * max(size), _corners(size)
-    reach = max(abs((way.row @ corners) / (way.depth @ corners)).max() for way in ways)
-    # Rounded, so that images of one size share a texture; with room for Lanczos.
-    half = _ROUND * math.ceil((float(reach) + 16) / _ROUND)
+    ways = tuple(_way(layer, size, side) for layer in params.layers)
+    reach = 0.0
+    for way in ways:
+        if max(abs(z) for z in _at(way.across, corners)) >= side / 2 - 2:
+            return None
+        rows, depths = _at(way.row, corners), _at(way.depth, corners)
+        reach = max(reach, *(abs(row / depth) for row, depth in zip(rows, depths, strict=True)))
     if reach > side / 2 - 16:
         return None
+    # Rounded, so that images of one size share a texture; with room for Lanczos.
+    half = _ROUND * math.ceil((reach + 16) / _ROUND)
     fine = min(_FINE, LONGEST // (2 * half))
-    return _Window(side, half, fine) if fine else None
+    if not fine:
+        return None
+    step = min(_step(way, corners) for way in ways)
+    return Wide(ways, _Window(side // 2 - half, half, fine), step)
 
 
-def apply_wide(image: Pixels, params: Moire) -> Pixels:
-    """Lay the stripes over *image*; see `is_wide`."""
-    size = size_of(image)
-    width, height = size
-    ways = [_way(layer, size, 4 * max(size)) for layer in params.layers]
-    window = _window(ways, size)
-    if window is None:
-        raise ValueError("is_wide does not hold")
-    step = min(_step(way, size) for way in ways)
+def apply_wide(image: Pixels, params: Moire, how: Wide) -> Pixels:
+    """Lay the stripes over *image*, as `wide` says."""
+    width, height = size_of(image)
+    step, count = how.step, len(how.ways)
     textures = [
-        _texture(window, params.gap, params.thickness, way.spread, len(ways)) for way in ways
+        _texture(how.window, params.gap, params.thickness, way.spread, count) for way in how.ways
     ]
-    maps = [_to_texture(way, window, step) for way in ways]
+    forms = [_to_texture(way, how.window, step) for way in how.ways]
     table = _table(params)
     out = np.empty_like(image)
-    for top in range(0, height, _STRIP):
-        rows = min(_STRIP, height - top)
-        codes = _codes(textures, maps, width, top // step, -(-rows // step))
+    strip = min(max(_AT_ONCE // width // step, 1) * step, _STRIP)
+    for top in range(0, height, strip):
+        rows = min(strip, height - top)
+        factor = cv2.LUT(_codes(textures, forms, width, top // step, -(-rows // step)), table)
         if step > 1:
-            tall = cv2.resize(codes, (width, codes.shape[0] * step))
-            codes = np.asarray(tall, dtype=np.uint8)[:rows]
-        factor = cv2.LUT(codes, table)
+            factor = cv2.resize(factor, (width, len(factor) * step))[:rows]
         if image.ndim == 3:
             factor = cv2.merge([factor] * image.shape[2])
         cv2.multiply(image[top : top + rows], factor, out[top : top + rows], dtype=cv2.CV_8U)
     return out
 
 
-def _codes(textures: list[Pixels], maps: list[Matrix], width: int, first: int, rows: int) -> Pixels:
+_Forms = tuple[_Form, _Form, _Form]
+
+
+def _codes(
+    textures: list[Pixels], forms: list[_Forms], width: int, first: int, rows: int
+) -> Pixels:
     """The layers' codes added up, for computed rows from *first* on."""
     total: Any = None
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    for texture, matrix in zip(textures, maps, strict=True):
-        moved = matrix @ np.array([[1, 0, 0], [0, 1, first], [0, 0, 1]])
-        layer = cv2.warpPerspective(
-            texture, moved, (width, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
-        total = layer if total is None else cv2.add(total, layer, dst=total)
+    y = np.arange(first, first + rows, dtype=np.float32)[:, None]
+    for texture, layer in zip(textures, forms, strict=True):
+        column, row = _places(layer, width, y, first + rows)
+        code = cv2.remap(texture, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        total = code if total is None else cv2.add(total, code, dst=total)
     return np.asarray(total, dtype=np.uint8)
+
+
+def _places(
+    forms: _Forms, width: int, y: NDArray[np.float32], end: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Columns and rows of the texture for the pixels of rows *y*, the last before *end*."""
+    step = _net(forms, width, end)
+    if step == 1:
+        x = np.arange(width, dtype=np.float32)
+    else:
+        # Where enlarging puts the middle of each point, less a margin of one.
+        x = ((np.arange(-(-width // step) + 2) - 0.5) * step - 0.5).astype(np.float32)
+    column, row, depth = (
+        np.float32(a) * x + (np.float32(b) * y + np.float32(c)) for a, b, c in forms
+    )
+    column /= depth
+    row /= depth
+    places = np.asarray(column, dtype=np.float32), np.asarray(row, dtype=np.float32)
+    if step == 1:
+        return places
+    enlarged = (cv2.resize(place, (len(x) * step, len(y))) for place in places)
+    column, row = (np.asarray(place, dtype=np.float32) for place in enlarged)
+    return column[:, step : step + width], row[:, step : step + width]
+
+
+def _net(forms: _Forms, width: int, end: int) -> int:
+    """Pixels of a row between two that are computed, so that those between are near enough."""
+    corners = ((0, 0), (width, 0), (0, end), (width, end))
+    depth = forms[2]
+    depths = _at(depth, corners)
+    least = min(depths)
+    if least <= 0:
+        return 1
+    slope = max(
+        abs(form[0] * w - depth[0] * z)
+        for form in forms[:2]
+        for w, z in zip(depths, _at(form, corners), strict=True)
+    )
+    # u_xx is -2 g u_x / w, and interpolation errs by an eighth of it times the step squared.
+    curvature = 2 * abs(depth[0]) * slope / least**3
+    return next((step for step in _NET if step**2 / 8 * curvature <= _TOLERANCE), 1)
 
 
 def _way(layer: Layer, size: Size, side: int) -> _Way:
@@ -126,35 +181,54 @@ def _way(layer: Layer, size: Size, side: int) -> _Way:
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     # Places are measured from the canvas's centre; the offset is cropped to whole pixels.
     x0, y0 = round(dx) - size[0], round(dy) - size[1]
-    across = np.array([cos, -sin, cos * x0 - sin * y0])
-    along = np.array([sin, cos, sin * x0 + cos * y0])
-    depth = np.array([0, 0, 1 - (1 - spread) / 2]) - (1 - spread) / side * across
-    return _Way(across, spread * along, depth, spread)
+    across = (cos, -sin, cos * x0 - sin * y0)
+    along = (sin, cos, sin * x0 + cos * y0)
+    lean = (1 - spread) / side
+    depth = (-lean * across[0], -lean * across[1], 1 - (1 - spread) / 2 - lean * across[2])
+    return _Way(across, (spread * along[0], spread * along[1], spread * along[2]), depth, spread)
 
 
-def _corners(size: Size) -> NDArray[np.float64]:
-    """Corners of the doubled grid, one a column, homogeneous."""
+_Corners = Sequence[tuple[float, float]]
+
+
+def _corners(size: Size) -> _Corners:
+    """Corners of the doubled grid."""
     width, height = 2 * size[0], 2 * size[1]
-    return np.array([(0, 0, 1), (width, 0, 1), (0, height, 1), (width, height, 1)], float).T
+    return (0, 0), (width, 0), (0, height), (width, height)
 
 
-def _step(way: _Way, size: Size) -> int:
+def _at(form: _Form, points: _Corners) -> list[float]:
+    """*form* at *points*."""
+    a, b, c = form
+    return [a * x + b * y + c for x, y in points]
+
+
+def _step(way: _Way, corners: _Corners) -> int:
     """Rows between two that are computed: a stripe moves less than `_WANDER` px meanwhile."""
-    corners = _corners(size)
-    row, depth = way.row @ corners, way.depth @ corners
-    right, down = (abs(way.row[n] * depth - way.depth[n] * row) for n in (0, 1))
-    wander = float((down / np.maximum(right, 1e-9)).max())
+    row, depth, wander = way.row, way.depth, 0.0
+    for z, w in zip(_at(row, corners), _at(depth, corners), strict=True):
+        right, down = (abs(row[n] * w - depth[n] * z) for n in (0, 1))
+        wander = max(wander, down / max(right, 1e-9))
     # Powers of two, so that strips begin with a computed row.
-    return next((step for step in (4, 2) if step * wander <= _WANDER), 1)
+    return next((step for step in _STEPS if step * wander <= _WANDER), 1)
 
 
-def _to_texture(way: _Way, window: _Window, step: int) -> Matrix:
-    """From computed pixels to pixels of the texture, centres to centres."""
+def _to_texture(way: _Way, window: _Window, step: int) -> _Forms:
+    """From computed pixels to pixels of the texture: column, row and what both are divided by."""
     low, high = _scales(way.spread)
-    column = (way.spread * np.array([0, 0, 1.0]) - low * way.depth) * (_SCALES - 1) / (high - low)
-    row = (way.row + window.half * way.depth) * window.fine - 0.5 * way.depth
-    doubled = np.array([[2, 0, 1], [0, 2 * step, step], [0, 0, 1.0]])
-    return np.asarray(np.vstack([column, row, way.depth]) @ doubled, dtype=np.float64)
+    grow = (_SCALES - 1) / (high - low)
+
+    def computed(form: _Form) -> _Form:
+        """*form* of the doubled grid, of computed pixels: centres to centres."""
+        a, b, c = form
+        return 2 * a, 2 * step * b, a + step * b + c
+
+    p, q, r = way.depth
+    a, b, c = way.row
+    fine, half = window.fine, window.half
+    column = (-low * p * grow, -low * q * grow, (way.spread - low * r) * grow)
+    row = tuple((u + half * v) * fine - 0.5 * v for u, v in ((a, p), (b, q), (c, r)))
+    return computed(column), computed((row[0], row[1], row[2])), computed(way.depth)
 
 
 def _scales(spread: float) -> tuple[float, float]:
@@ -169,7 +243,7 @@ def _texture(window: _Window, gap: float, thickness: float, spread: float, layer
     A stripe's share of a pixel is coded in `192 / layers` steps from `32 / layers`, so that the
     layers can be added up and Lanczos has room to overshoot.
     """
-    row = np.arange(2 * window.half) + window.side // 2 - window.half
+    row = np.arange(2 * window.half) + window.first
     stripe = (np.remainder(row, thickness + gap) < thickness).astype(np.float32)
     fine = np.repeat(stripe, window.fine)[:, None]
     columns = []

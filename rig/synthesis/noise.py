@@ -2,8 +2,13 @@
 
 Sources: the variance of a value grows with the value, shot noise, above a floor, read noise:
 Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data",
-IEEE Trans. Image Processing 17(10), 2008. Electrons, full well and read noise are those of the
-EMVA 1288 camera model; light and value are joined by the sRGB curve, IEC 61966-2-1.
+IEEE Trans. Image Processing 17(10), 2008. Electrons, full well and read noise are terms of the
+linear camera model of EMVA standard 1288; light and value are joined by the sRGB curve,
+IEC 61966-2-1. Foi's model is of raw data; that `sensor_noise` adds it to developed values is our
+choice, `low_light` adds it to the light. In the deepest dark a sensor has banding as well, which
+neither has (Wei et al., "A physics-based noise formation model for extreme low-light raw
+denoising", CVPR 2020). The levels, the full well of 3000 electrons and the read noise of 4, which
+are meant for the small pixels of a phone, are our own choice.
 """
 
 from __future__ import annotations

@@ -16,10 +16,18 @@ import cv2
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 
 
-def make_pool(workers: int) -> ProcessPoolExecutor:
-    """A pool of *workers* spawned processes (never forked: OpenCV has threads)."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+class Pool(ProcessPoolExecutor):
+    """A pool that says how many *workers* it has: spawned, for OpenCV has threads."""
+
+    def __init__(self, workers: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        super().__init__(workers, mp_context=context, initializer=_start_worker)
+        self.workers = workers
+
+
+def make_pool(workers: int) -> Pool:
+    """A pool of *workers* processes."""
+    return Pool(workers)
 
 
 def default_workers() -> int:

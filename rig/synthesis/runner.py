@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +38,18 @@ from rig.synthesis.transform import SynthesisError
 
 __all__ = ["Failure", "Item", "Summary", "carry_out", "synthesize"]
 
-# Enough chunks to share out evenly, and about a second of work in each of a long run.
-_CHUNKS, _LONGEST_CHUNK = 64, 32
-# Chunks handed to an executor at a time; millions of waiting futures would only cost memory.
-_WINDOW = 128
+# A chunk is about this long, so that its two syncs cost little, ...
+_CHUNK_S, _LONGEST_CHUNK = 0.75, 128
+# ... begins small, since nobody knows yet how long an image takes, ...
+_FIRST_CHUNK = 4
+# ... and is no more than this share of what a worker has before it, so that all end together.
+_SHARE = 4
+# Workers of an executor that does not say.
+_WORKERS = 4
+
+
+_Timed = tuple[list[Outcome], float]
+_Waiting = dict[Future[_Timed], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,26 +189,53 @@ def _without_repeats(
     return orders, repeated
 
 
+class _Chunks:
+    """Images left, given out in chunks whose length follows the pace of the work."""
+
+    def __init__(self, places: Sequence[int], workers: int) -> None:
+        self._left = deque(places)
+        self._workers = workers
+        self._pace: float | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    def next(self) -> list[int]:
+        """The next chunk; guided self-scheduling: chunks get shorter towards the end."""
+        by_time = _FIRST_CHUNK if self._pace is None else int(_CHUNK_S / self._pace)
+        fair = len(self._left) // (_SHARE * self._workers)
+        length = max(min(by_time, fair, _LONGEST_CHUNK), 1)
+        return [self._left.popleft() for _ in range(min(length, len(self._left)))]
+
+    def took(self, seconds: float, count: int) -> None:
+        """Learn that *count* images took *seconds*."""
+        now = max(seconds / count, 1e-6)
+        self._pace = now if self._pace is None else (self._pace + now) / 2
+
+
 def _run(
     orders: dict[int, Order], job: Job, executor: Executor | None
 ) -> Generator[tuple[list[int], list[Outcome]], None, None]:
     """Outcomes as they come, with the places of their items."""
-    places = list(orders)
-    length = min(max(len(places) // _CHUNKS, 1), _LONGEST_CHUNK)
-    chunks = (places[at : at + length] for at in range(0, len(places), length))
     if executor is None:
-        for chunk in chunks:
-            yield chunk, make_chunk(job, [orders[place] for place in chunk])
+        chunks = _Chunks(list(orders), 1)
+        while chunks:
+            chunk = chunks.next()
+            outcomes, seconds = _timed(job, [orders[place] for place in chunk])
+            chunks.took(seconds, len(chunk))
+            yield chunk, outcomes
         return
-    waiting: dict[Future[list[Outcome]], list[int]] = {}
+    workers = getattr(executor, "workers", _WORKERS)
+    chunks = _Chunks(list(orders), workers)
+    waiting: _Waiting = {}
     try:
-        for chunk in chunks:
-            future = executor.submit(_make_chunk_elsewhere, job, [orders[p] for p in chunk])
-            waiting[future] = chunk
-            if len(waiting) >= _WINDOW:
-                yield from _finished(waiting)
-        while waiting:
-            yield from _finished(waiting)
+        while chunks or waiting:
+            # One to work on and one that is waiting for it, for each.
+            while chunks and len(waiting) < 2 * workers:
+                chunk = chunks.next()
+                future = executor.submit(_make_elsewhere, job, [orders[p] for p in chunk])
+                waiting[future] = chunk
+            yield from _finished(waiting, chunks)
     except BrokenExecutor as error:
         raise SynthesisError(
             "A worker process died, perhaps for want of memory; what is made is kept: "
@@ -202,28 +246,38 @@ def _run(
             future.cancel()
 
 
-def _finished(
-    waiting: dict[Future[list[Outcome]], list[int]],
-) -> Iterator[tuple[list[int], list[Outcome]]]:
+def _finished(waiting: _Waiting, chunks: _Chunks) -> Iterator[tuple[list[int], list[Outcome]]]:
     """Wait for some chunk and take out those that are done."""
     for future in wait(waiting, return_when=FIRST_COMPLETED).done:
         chunk = waiting.pop(future)
         try:
-            outcomes = future.result()
+            outcomes, seconds = future.result()
         except BrokenExecutor:
             raise
+        except CancelledError as error:
+            raise SynthesisError(
+                "The work was cancelled, perhaps because the cluster's scheduler is gone; what is "
+                "made is kept: run it again to go on."
+            ) from error
         except Exception as error:  # a chunk never raises: this is the executor's doing
             raise SynthesisError(
                 f"The workers failed ({type(error).__name__}: {error}); what is made is kept: run "
                 "it again to go on."
             ) from error
+        chunks.took(seconds, len(chunk))
         yield chunk, outcomes
 
 
-def _make_chunk_elsewhere(job: Job, orders: Sequence[Order]) -> list[Outcome]:
-    """`make_chunk` in a worker: the processes are the parallelism, so OpenCV gets one thread."""
+def _timed(job: Job, orders: Sequence[Order]) -> _Timed:
+    """`make_chunk`, and the seconds that it took."""
+    began = time.monotonic()
+    return make_chunk(job, orders), time.monotonic() - began
+
+
+def _make_elsewhere(job: Job, orders: Sequence[Order]) -> _Timed:
+    """`_timed` in a worker: the processes are the parallelism, so OpenCV gets one thread."""
     cv2.setNumThreads(1)
-    return make_chunk(job, orders)
+    return _timed(job, orders)
 
 
 def _failure(row: Row) -> Failure:

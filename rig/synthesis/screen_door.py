@@ -3,8 +3,12 @@
 The physical way to what `moire` overlays. A screen's pixel is a lit square with a dark gap; a
 sensor's pixel takes the mean of the light over its aperture, then the picture is sampled. Where
 the screen's pitch is close to the sensor's, the grid is seen again as a slow wave: aliasing, by
-the sampling theorem. Source: the sampling model with which training images of screens are made,
-Yuan et al., "AIM 2019 challenge on image demoireing", ICCVW 2019; here of grey grids.
+the sampling theorem. Source: the pipeline of Liu, Shu and Wu, "Demoireing of camera-captured
+screen images using deep convolutional neural network", arXiv 1804.03809: the image as the
+screen's subpixels, a projective map, an anti-aliasing filter, resampling by the sensor (see also
+LCDMoire in Yuan et al., "AIM 2019 challenge on image demoireing: dataset and study", ICCVW
+2019). Here the grids are grey: no coloured subpixels and no colour filter, and the filter is a
+box. Pitch, turn and gaps of the levels are our own choice.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rig.synthesis.net import net_step, warp_by_net
 from rig.synthesis.transform import Matrix, Pixels, Points, Size, SynthesisError, size_of
 
 LONGEST = 32_766
@@ -87,23 +88,29 @@ def warp(image: Pixels, matrix: Matrix, size: Size, interpolation: int = cv2.INT
     beyond the image's border are those of the border.
     """
     check_sides(size_of(image))
-    centred = _LESS_HALF @ matrix @ _HALF
-    out = cv2.warpPerspective(
-        image, centred, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE
-    )
-    first, end = _covered(matrix, size_of(image), size)
-    for top, bottom, left in _runs(first):
+    back = np.linalg.inv(_LESS_HALF @ matrix @ _HALF)
+    step = net_step(back / back[2, 2], size)
+    if step is not None:
+        out = warp_by_net(image, back / back[2, 2], size, step, interpolation)
+    else:
+        flags = interpolation | cv2.WARP_INVERSE_MAP
+        made = cv2.warpPerspective(image, back, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        out = np.asarray(made, dtype=np.uint8)
+    _blacken(out, *_covered(matrix, size_of(image), size))
+    return out
+
+
+def _blacken(out: Pixels, first: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+    """Make black what lies before column *first* of a row, or from *end* on."""
+    # Rows with the same limits at once.
+    changes = np.flatnonzero((np.diff(first) != 0) | (np.diff(end) != 0)) + 1
+    starts = [0, *changes.tolist()]
+    lefts, rights = first[starts].tolist(), end[starts].tolist()
+    for top, bottom, left, right in zip(
+        starts, [*starts[1:], len(out)], lefts, rights, strict=True
+    ):
         out[top:bottom, :left] = 0
-    for top, bottom, right in _runs(end):
         out[top:bottom, right:] = 0
-    return np.asarray(out, dtype=np.uint8)
-
-
-def _runs(columns: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """Rows that have the same column: first, end and the column."""
-    starts = np.flatnonzero(np.diff(columns, prepend=columns[:1] - 1))
-    ends = np.append(starts[1:], len(columns))
-    return list(zip(starts.tolist(), ends.tolist(), columns[starts].tolist(), strict=True))
 
 
 def _covered(
@@ -111,16 +118,16 @@ def _covered(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The columns that the image covers, per row of the output: the first and the end."""
     u, v, w = np.linalg.inv(matrix / matrix[2, 2])
-    y = np.arange(size[1]) + 0.5
-    first, end = np.zeros(size[1]), np.full(size[1], float(size[0]))
     # Inside is 0 <= u / w < width and 0 <= v / w < height: four linear forms, not negative.
-    for a, b, c in (u, w * source[0] - u, v, w * source[1] - v):
-        rest = b * y + c
+    forms = np.array([u, w * source[0] - u, v, w * source[1] - v])
+    rests = forms[:, 1:2] * (np.arange(size[1]) + 0.5) + forms[:, 2:]
+    first, end = np.zeros(size[1]), np.full(size[1], float(size[0]))
+    for a, rest in zip(forms[:, 0].tolist(), rests, strict=True):
         if a > 0:
-            first = np.maximum(first, np.ceil(-rest / a - 0.5))
+            np.maximum(first, np.ceil(rest * (-1 / a) - 0.5), out=first)
         elif a < 0:
-            end = np.minimum(end, np.floor(-rest / a - 0.5) + 1)
+            np.minimum(end, np.floor(rest * (-1 / a) + 0.5), out=end)
         else:
-            end = np.where(rest < 0, 0, end)
-    limits = np.clip([first, end], 0, size[0]).astype(np.int64)
+            end[rest < 0] = 0
+    limits = np.array([first, end]).clip(0, size[0]).astype(np.int64)
     return limits[0], limits[1]

@@ -1,5 +1,6 @@
 """A real Dask cluster of processes: a scheduler, two workers, and the command line."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -118,6 +119,39 @@ def test_a_cluster_writes_what_one_process_writes_even_when_a_worker_is_killed(
     assert here.wait(PATIENCE) == 0
     here.communicate()
     assert contents(tmp_path / "far") == contents(tmp_path / "near")
+
+
+def test_a_scheduler_that_dies_ends_the_run_honestly_and_another_run_goes_on(
+    dataset, programs, tmp_path
+):
+    """What was made is kept and whole; the sentence says what to do."""
+    file = tmp_path / "scheduler.json"
+    words = ["--host", "127.0.0.1", "--port", 0, "--no-dashboard", "--scheduler-file", file]
+    mortal = programs("distributed.cli.dask_scheduler", *words)
+    until(lambda: file.exists() and file.read_text().strip().endswith("}"))
+    address = json.loads(file.read_text())["address"]
+    words = ["--nthreads", 1, "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+    programs("distributed.cli.dask_worker", address, *words)
+    child = started([*dataset, "--out", "far", "--scheduler", address], tmp_path)
+    until(lambda: len(list((tmp_path / "far").glob("train/*/*.jpg"))) > 10)
+    mortal.kill()
+    _, said = child.communicate(timeout=PATIENCE)
+    assert child.returncode == 2
+    assert "scheduler is gone; what is made is kept: run it again to go on" in said
+    assert "Traceback" not in said
+    rows = manifest.read(tmp_path / "far" / "manifest.jsonl")
+    kept = {name for name, row in rows.items() if "output_sha256" in row}
+    assert kept
+    for name in kept:
+        data = (tmp_path / "far" / name).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == rows[name]["output_sha256"]
+    again = started([*dataset, "--out", "far", "--workers", "2"], tmp_path)
+    out, said = again.communicate(timeout=PATIENCE)
+    assert again.returncode == 0, said
+    report = json.loads(out)
+    assert report["made"] + report["skipped"] == 150
+    assert report["skipped"] >= len(kept)
+    assert not list((tmp_path / "far").rglob("*.part"))
 
 
 def test_a_scheduler_without_workers_says_so(scheduler):

@@ -36,7 +36,15 @@ def test_a_row_tells_how_its_image_came_to_be(items, tmp_path):
             ("moire", 1),
             ("tilt", 1),
         ]
-        assert set(row["versions"]) == {"rig", "python", "numpy", "opencv", "pillow", "simplejpeg"}
+        assert set(row["versions"]) == {
+            "rig",
+            "synthesis",
+            "python",
+            "numpy",
+            "opencv",
+            "pillow",
+            "simplejpeg",
+        }
 
 
 def test_the_homography_is_the_tilts(items, tmp_path):

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -200,6 +201,43 @@ def test_a_disk_that_takes_no_more_is_failed_rows_and_no_half_file(dataset, tmp_
     assert failed["reason"] == "The output cannot be written: File too large."
     assert whole(out) == []
     assert not list(out.rglob("*.jpg"))
+
+
+# A user's own mount namespace, with a small disk at its OUT.
+_SMALL_DISK = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+_MOUNT = 'mount -t tmpfs -o size="$1" small "$2" || exit 99; shift 2; "$@"; code=$?; '
+_LOOK = 'mkdir -p "$LEFT" && cp -a "$OUT/." "$LEFT"; exit $code'
+
+
+def test_a_full_disk_is_told_and_leaves_only_whole_files(dataset, tmp_path):
+    """A real one: a file system of 300 kB. The next run, with room, goes on from what is left."""
+    words, out = dataset
+    out.mkdir()
+    left = tmp_path / "left"
+    command = [*_SMALL_DISK, _MOUNT + _LOOK, "sh", "300k", str(out), *words, "--workers", "2"]
+    places = os.environ | {"OUT": str(out), "LEFT": str(left)}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=places)
+    if done.returncode == 99 or "unshare" in done.stderr:  # a system without user namespaces
+        left.mkdir()
+        done = subprocess.run(
+            words, check=False, capture_output=True, text=True, preexec_fn=_no_large_files
+        )
+        out.rename(left)
+    assert done.returncode in {1, 2}, done.stderr
+    assert "No space left on device" in done.stderr or "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert whole(left) == []
+    kept = len(list(left.rglob("*.jpg")))
+    assert kept < 40
+    left.rename(out) if not out.exists() else shutil.copytree(left, out, dirs_exist_ok=True)
+    again = subprocess.run([*words, "--json"], check=True, capture_output=True, text=True)
+    report = json.loads(again.stdout)
+    assert report["made"] + report["skipped"] == 40
+    assert report["made"] >= 40 - kept
+
+
+def _no_large_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
 
 
 def test_an_unreadable_folder_is_failed_rows(dataset, tmp_path):

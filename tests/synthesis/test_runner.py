@@ -6,11 +6,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from rig.synthesis import batch, runner
+from rig.synthesis import batch, manifest
 from rig.synthesis.making import Drawn, Job, Plan, make_chunk
 from rig.synthesis.pool import make_pool
 from rig.synthesis.recipes import DIGITAL, SPATIAL, Recipe, Step
-from rig.synthesis.runner import Failure, Item, Summary, synthesize
+from rig.synthesis.runner import Failure, Item, Summary, _Chunks, synthesize
 from rig.synthesis.transform import SynthesisError
 
 
@@ -214,14 +214,28 @@ class Immediate(Executor):
         return future
 
 
-def test_long_runs_are_sent_in_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "_WINDOW", 5)
-    missing = [Item(f"{n}", Path("nowhere"), PurePosixPath(f"{n}.jpg")) for n in range(1000)]
+def test_long_runs_are_sent_in_chunks(tmp_path):
+    """Small at first, then by the pace of the work, and small again so that all end together."""
+    missing = [Item(f"{n}", Path("nowhere"), PurePosixPath(f"{n}.jpg")) for n in range(3000)]
     pool = Immediate()
     summary = synthesize(missing, DIGITAL, seed=0, out_dir=tmp_path, executor=pool)
     assert [failure.key for failure in summary.failed] == [item.key for item in missing]
-    assert sum(pool.chunks) == 1000
-    assert set(pool.chunks[:-1]) == {15}
+    assert sum(pool.chunks) == 3000
+    assert pool.chunks[0] == 4
+    assert max(pool.chunks) > 20
+    assert max(pool.chunks) <= 128
+    assert pool.chunks[-8:] == [1] * 8
+
+
+def test_a_slow_image_makes_short_chunks():
+    """Their length is a matter of time, not of number."""
+    chunks = _Chunks(range(1000), 2)
+    assert len(chunks.next()) == 4
+    chunks.took(8.0, 4)
+    assert len(chunks.next()) == 1
+    for _ in range(20):
+        chunks.took(0.05, 1)
+    assert 10 <= len(chunks.next()) <= 15
 
 
 def test_dead_workers_are_told_and_what_they_made_is_kept(items, made, tmp_path):
@@ -259,9 +273,57 @@ def test_a_sync_that_fails_fails_the_whole_chunk_and_leaves_nothing(items, tmp_p
     assert set(contents(tmp_path / "out")) == {"manifest.jsonl"}
 
 
+def test_a_row_says_done_only_when_file_and_folders_are_on_the_disk(items, tmp_path, monkeypatch):
+    """Content, then names, then every folder that leads there, and only then the manifest."""
+    out, seen = tmp_path / "new" / "out", []
+    sync, replace, append = batch._sync, Path.replace, manifest.append
+
+    def note_sync(paths):
+        seen.append(("sync", sorted(Path(path).relative_to(tmp_path).as_posix() for path in paths)))
+        sync(paths)
+
+    def note_replace(self, target):
+        if self.suffix == ".part" and target.suffix == ".jpg":
+            seen.append(("name", target.relative_to(out).as_posix()))
+        return replace(self, target)
+
+    def note_append(file, rows):
+        rows = list(rows)
+        seen.extend(("row", row["output"]) for row in rows)
+        append(file, rows)
+
+    monkeypatch.setattr(batch, "_sync", note_sync)
+    monkeypatch.setattr(Path, "replace", note_replace)
+    monkeypatch.setattr(manifest, "append", note_append)
+    assert synthesize(items[:1], DIGITAL, seed=0, out_dir=out).made == 1
+    name = items[0].output.as_posix()
+    (_, content), named, (_, folders), row = seen
+    assert [path.rsplit(".", 1)[1] for path in content] == ["part"]
+    assert (named, row) == (("name", name), ("row", name))
+    study = PurePosixPath("new/out", items[0].output.parent)
+    above = [parent.as_posix() for parent in (study, *study.parents)]
+    assert folders == sorted(above[: above.index("new") + 1])
+
+
+def test_folders_that_cannot_be_synced_fail_their_images(items, tmp_path, monkeypatch):
+    sync = batch._sync
+
+    def refuse(paths):
+        if paths and all(Path(path).is_dir() for path in paths):
+            raise OSError(5, "Input/output error")
+        sync(paths)
+
+    monkeypatch.setattr(batch, "_sync", refuse)
+    summary = synthesize(items, DIGITAL, seed=0, out_dir=tmp_path / "out")
+    assert summary.made == 0
+    assert {f.reason for f in summary.failed} == {
+        "The output cannot be written: Input/output error."
+    }
+
+
 def test_files_get_their_names_with_and_without_syncfs(tmp_path, monkeypatch):
     for round_ in ("with", "without"):
-        with batch.Batch() as files:
+        with batch.Batch(tmp_path) as files:
             for n in range(3):
                 files.put(n, tmp_path / round_ / f"{n}", b"x" * n)
             assert not list((tmp_path / round_).glob("?"))
