@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.capture import machine
+from bench.programs import BenchError
 from rig.catalog.model import Xray
 from rig.dataset import layout
 from rig.dataset.assemble import Assembly, Plan
@@ -30,6 +31,8 @@ from rig.planning.model import Environment
 SIZES = (224_316,)
 """CheXpert's own size."""
 LARGE = 10_000_000
+LIMIT_MB = 300
+"""No step may take more memory than this, whatever the size: all of it is streamed."""
 NAME = "Large-v1"
 _VIEWS = 3  # x-rays of a patient, about as in CheXpert
 _VALUES = ("1.0", "", "", "0.0", "", "-1.0", "")
@@ -40,6 +43,9 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
 
     Each step runs in a process of its own: its peak is that step's. No picture is written: a
     photo's bytes go through memory one at a time whatever their number.
+
+    Raises:
+        BenchError: a step failed, or took more than `LIMIT_MB`.
     """
     sizes = args.sizes or (*SIZES, *((LARGE,) if args.large else ()))
     rows = []
@@ -50,8 +56,17 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
             for step in STEPS:
                 tell(f"{step} of {size:,} x-rays")
                 command = [sys.executable, "-m", "bench.dataset", step, str(folder), str(size)]
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+                    raise BenchError(f"{step} of {size:,} x-rays failed: {why}")
                 rows.append({"xrays": size, "step": step, **json.loads(done.stdout)})
+                tell(f"  {rows[-1]['seconds']:.0f} s, peak {rows[-1]['peak_mb']:.0f} MB")
+                if rows[-1]["peak_mb"] > LIMIT_MB:
+                    raise BenchError(
+                        f"{step} of {size:,} x-rays took {rows[-1]['peak_mb']:.0f} MB at its peak; "
+                        f"at most {LIMIT_MB} MB are allowed."
+                    )
         told = machine(Path(scratch))
     return {"bench": "dataset", "machine": told, "steps": rows}
 
@@ -66,7 +81,8 @@ def table(result: dict[str, Any]) -> str:
         )
         for row in result["steps"]
     ]  # fmt: skip
-    return text_table(header, rows)
+    peak = max(row["peak_mb"] for row in result["steps"])
+    return f"{text_table(header, rows)}\npeak of all steps {peak:.0f} MB, allowed {LIMIT_MB} MB"
 
 
 class Many:

@@ -3,57 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import hashlib
-import io
 import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from bench.capture import machine
 from bench.figures import spread
+from bench.intake_batch import MEGAPIXELS, PRESET, SESSION, Batch, new_home, photographed
 from bench.programs import BenchError
-from rig.capture import campaigns, sessions, stations
-from rig.capture.importing import import_catalog
-from rig.capture.messages import AgentEvent
-from rig.catalog.model import COLUMNS
-from rig.planning.model import Environment
-from rig.protocol.names import PhotoName, encode_name
-from rig.sample import csv_path, data_dir
-from rig.simulation.optics import photograph
-from rig.store import catalogs
+from rig.store import captures
 from rig.store.database import Database
-
-MEGAPIXELS = 12.0
-DIFFERENT = 8
-"""X-rays that are really photographed; further ones are the same photos under other names."""
-PRESET = "typical"
-SESSION = "s" + "b" * 16
-CAMPAIGN = "be" * 8
-_TOGETHER = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A home with a session, and a folder with its photos."""
-
-    home: Path
-    card: Path
-    bytes: int
 
 
 def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -67,27 +38,28 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
     cpu: list[float] = []
     peaks: list[float] = []
     second: list[float] = []
-    total = 0
+    found: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="rig-bench-", dir=args.dir) as made:
         folder = Path(made)
-        tell(f"photographing {min(DIFFERENT, args.captures)} x-rays at {MEGAPIXELS:g} megapixels")
-        photos = _photos(min(DIFFERENT, args.captures))
+        tell(f"photographing {args.captures} x-rays at {MEGAPIXELS:g} megapixels")
+        batch = photographed(folder, args.captures, workers, tell)
         for run in range(1, args.runs + 1):
-            batch = _batch(folder / str(run), args.captures, photos)
-            total = batch.bytes
+            home = new_home(folder / f"home-{run}", batch)
             tell(f"run {run} of {args.runs}: {args.captures} photos, {workers} workers")
             before = _cpu_s()
-            first.append(_import(batch, workers, args.captures, peaks))
+            first.append(_import(home, batch, workers, peaks))
             cpu.append((_cpu_s() - before) / args.captures)
-            second.append(_import(batch, workers, args.captures, peaks))
+            second.append(_import(home, batch, workers, peaks))
+            found = _located(home)
+            shutil.rmtree(home)
         told = machine(folder)
     return {
         "bench": "intake", "machine": told, "photos": args.captures, "runs": args.runs,
-        "megapixels": MEGAPIXELS, "preset": PRESET, "photo_bytes": total // args.captures,
-        "workers": workers,
+        "megapixels": MEGAPIXELS, "preset": PRESET, "photo_bytes": batch.bytes // args.captures,
+        "workers": workers, "located_by": dict(sorted(found.items())),
         "seconds": spread(first),
         "photos_per_s": args.captures / spread(first)["median"],
-        "mb_per_s": total / 1e6 / spread(first)["median"],
+        "mb_per_s": batch.bytes / 1e6 / spread(first)["median"],
         "cpu_s_per_photo": spread(cpu),
         "again_seconds": spread(second),
         "peak_rss_mb": max(peaks) or None,
@@ -110,7 +82,7 @@ def table(result: dict[str, Any]) -> str:
                 f"{told['filesystem']}; {result['runs']} runs"
             ),
             (
-                f"{result['photos']} photos of {result['megapixels']:g} megapixels "
+                f"{result['photos']} photos, all different, of {result['megapixels']:g} megapixels "
                 f"({result['photo_bytes'] / 1e6:.1f} MB each, optics {result['preset']}), "
                 f"{result['workers']} workers:"
             ),
@@ -120,92 +92,11 @@ def table(result: dict[str, Any]) -> str:
                 f"{result['photos_per_s']:.2f} photos/s, {result['mb_per_s']:.1f} MB/s"
             ),
             f"  CPU: {result['cpu_s_per_photo']['median']:.2f} s a photo, decoding and all",
+            "  found by: " + ", ".join(f"{k} {n}" for k, n in result["located_by"].items()),
             f"  the same command again: {again['median']:.1f} s",
             f"  largest process: {result['peak_rss_mb'] or 0:.0f} MB",
         ]
     )
-
-
-def _photos(count: int) -> list[tuple[Path, bytes]]:
-    """X-rays of the sample and a photo of each, all from one tripod."""
-    made = []
-    with csv_path().open(newline="") as handle:
-        paths = [data_dir() / row["Path"] for row in csv.DictReader(handle)][:count]
-    for number, path in enumerate(paths):
-        frame = Image.new("L", (1920, 1080))
-        with Image.open(path) as xray:
-            scale = min(1920 / xray.width, 1080 / xray.height)
-            size = (round(xray.width * scale), round(xray.height * scale))
-            shown = xray.convert("L").resize(size)
-        frame.paste(shown, ((1920 - shown.width) // 2, (1080 - shown.height) // 2))
-        photo = photograph(
-            frame, PRESET, np.random.default_rng(number), megapixels=MEGAPIXELS,
-            tripod=np.random.default_rng(7),
-        )  # fmt: skip
-        out = io.BytesIO()
-        photo.save(out, "JPEG", quality=90)
-        made.append((path, out.getvalue()))
-    return made
-
-
-def _batch(folder: Path, count: int, photos: list[tuple[Path, bytes]]) -> Batch:
-    """A home with *count* x-rays in one subset that was shot, and the photos on a card."""
-    home, card, data = folder / "home", folder / "card", folder / "data"
-    for one in (home, card, data):
-        one.mkdir(parents=True)
-    table_ = folder / "xrays.csv"
-    with table_.open("w", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(COLUMNS)
-        for index in range(1, count + 1):
-            name = f"patient{index:05d}/study1/view1_frontal.jpg"
-            (data / name).parent.mkdir(parents=True)
-            (data / name).write_bytes(photos[(index - 1) % len(photos)][0].read_bytes())
-            writer.writerow([name, "Female", "60", "Frontal", "PA", *[""] * 14])
-    total = 0
-    with Database.open(home / "rig.db") as database:
-        import_catalog(
-            database, new_id="c" * 16, name="bench", csv=table_, data_dir=data, order="csv", seed=0,
-            skip_bad=False, now_ns=1, actor="bench",
-        )  # fmt: skip
-
-        def plan(connection: Any) -> None:
-            campaigns.create(
-                connection, new_id=CAMPAIGN, name="bench", catalog="bench", device="phone",
-                chosen=[Environment("e1", {})], size_min=count, size_max=count, seed=1, now_ns=2,
-            )  # fmt: skip
-            stations.add(connection, "bench", "token", 3)
-            sessions.create(connection, new_id=SESSION, campaign="bench", subset=1,
-                            station="bench", now_ns=4)  # fmt: skip
-
-        database.write_now(plan)
-        with database.read() as connection:
-            xrays = catalogs.xrays(connection, "c" * 16)
-        events = []
-        for xray in xrays:
-            data_of = _unique(photos[(xray.index - 1) % len(photos)][1], xray.index)
-            total += len(data_of)
-            events.append(_event(xray, data_of, card))
-        for at in range(0, len(events), _TOGETHER):
-            some = events[at : at + _TOGETHER]
-            database.write_now(lambda c, some=some: sessions.ingest(c, "bench", some, 60))
-    return Batch(home, card, total)
-
-
-def _unique(photo: bytes, index: int) -> bytes:
-    """*photo* with a comment, so that no two files of the batch have the same bytes."""
-    comment = f"bench {index}".encode()
-    return photo[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + photo[2:]
-
-
-def _event(xray: Any, data: bytes, card: Path) -> AgentEvent:
-    digest = hashlib.sha256(data).hexdigest()
-    name = encode_name(PhotoName(CAMPAIGN, 1, xray.index, 1, "e1", xray.key, "0" * 16, digest[:16]))
-    (card / name).write_bytes(data)
-    return AgentEvent(
-        event="committed", session=SESSION, seq=xray.index, time_ns=50, index=xray.index, attempt=1,
-        sha256=digest, size=len(data), name=name, source_sha256=xray.sha256,
-    )  # type: ignore[call-arg] # fmt: skip
 
 
 @contextmanager
@@ -255,10 +146,17 @@ def _peak_mb(pid: int) -> float:
     return int(peak[1]) / 1024 if peak else 0.0
 
 
-def _import(batch: Batch, workers: int, count: int, peaks: list[float]) -> float:
+def _located(home: Path) -> Counter[str]:
+    """How the x-rays were found in the photos that are verified."""
+    with Database.open(home / "rig.db") as database, database.read() as connection:
+        kept = captures.photos(connection, SESSION)
+    return Counter(str((one.detail or {}).get("located_by")) for one in kept if one.verified)
+
+
+def _import(home: Path, batch: Batch, workers: int, peaks: list[float]) -> float:
     """Seconds of one `rig batch import`; the memory of its largest process goes to *peaks*."""
     words = [sys.executable, "-m", "rig.cli", "batch", "import", SESSION, str(batch.card)]
-    words += ["--home", str(batch.home), "--workers", str(workers), "--json"]
+    words += ["--home", str(home), "--workers", str(workers), "--json"]
     began = time.perf_counter()
     with (
         subprocess.Popen(
@@ -271,8 +169,8 @@ def _import(batch: Batch, workers: int, count: int, peaks: list[float]) -> float
     if program.returncode not in {0, 1} or not out:
         raise BenchError(f"rig batch import failed: {errors.strip()[-300:]}")
     said = json.loads(out)
-    if said["copied"] + said["present"] != count or said["verified"] < 0.99 * count:
+    if said["copied"] + said["present"] != batch.count or said["verified"] < 0.99 * batch.count:
         raise BenchError(
-            f"{said['verified']} of {count} photos were verified: {said['not_verified'][:3]}"
+            f"{said['verified']} of {batch.count} photos were verified: {said['not_verified'][:3]}"
         )
     return took

@@ -35,8 +35,10 @@ __all__ = ["measure", "register", "table"]
 ASPECT = SCREEN[0] / SCREEN[1]
 BOXES = 12
 """Boxes per photo whose transfer is measured, 5 to 40 % of the x-ray's sides."""
-CLAIMS = 12
-"""X-rays, on average, that a photo is wrongly said to show."""
+STRANGERS = 5
+"""X-rays of other patients that one photo of each x-ray is said to show."""
+SHOTS = 2
+"""Photos of each x-ray, of different kinds, that are said to show the patient's other films."""
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -106,18 +108,27 @@ def _series(photos: Sequence[Photo]) -> Iterator[Job]:
 
 
 def _claims(photos: Sequence[Photo], xrays: Sequence[Source], seed: int) -> Iterator[Job]:
-    """Of each x-ray one true photo, held against the patient's other films and strangers'."""
+    """True photos of each x-ray held against the patient's other films, one against strangers'.
+
+    The photos of an x-ray are of different kinds as far as there are such; none is held twice
+    against the same x-ray.
+    """
     draw = np.random.default_rng([seed, 1])
     by_place: dict[int, list[Photo]] = defaultdict(list)
     for photo in photos:
         if photo.order.kind == "true":
             by_place[photo.order.at].append(photo)
     for at, some in sorted(by_place.items()):
-        same = [n for n, x in enumerate(xrays) if n != at and x.patient == xrays[at].patient]
-        others = [n for n, x in enumerate(xrays) if x.patient != xrays[at].patient]
-        count = min(len(others), max(CLAIMS - len(same), CLAIMS * 2 // 3))
-        strangers = draw.choice(others, count, replace=False).tolist() if others else []
-        yield "claims", (some[int(draw.integers(len(some)))],), (*same, *strangers)
+        same = [n for n, x in enumerate(xrays) if x.patient == xrays[at].patient]
+        others = sorted(set(range(len(xrays))) - set(same))
+        same.remove(at)
+        strangers = draw.choice(others, min(len(others), STRANGERS), replace=False).tolist()
+        mixed = [some[n] for n in draw.permutation(len(some))]
+        kinds = {p.order.preset: p for p in reversed(mixed)}
+        chosen = [*kinds.values(), *(p for p in mixed if p not in kinds.values())][:SHOTS]
+        yield "claims", (chosen[0],), (*same, *strangers)
+        for photo in chosen[1:] if same else ():
+            yield "claims", (photo,), tuple(same)
 
 
 def _mishaps(photos: Sequence[Photo]) -> Iterator[Job]:
@@ -211,9 +222,7 @@ def _row(
     order = photo.order
     return Row(
         kind, order.preset, order.share, order.megapixels, shown.key, claimed.key, way,
-        str(photo.file), found.verified, found.reason, found.score, found.block_agreement,
-        found.worst_cluster, found.hidden, found.previous_correlation, found.previous_in_part,
-        found.located_by, len(found.quality.rejects) if found.quality else 0, cpu,
+        str(photo.file), found, cpu,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.programs import BenchError
 from rig.intake.limits import Limits
+from rig.intake.verify import Verification, decide
 
 SCORES = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90)
 CLUSTERS = (0.010, 0.014, 0.020, 0.024, 0.028, 0.032, 0.036, 0.040, 0.050)
@@ -29,8 +30,9 @@ class Row:
         preset, share, megapixels, key: of the photo.
         claimed: key of the x-ray it was held against.
         way: "cascade" alone, or "prior" first.
+        found: what the check found.
         cpu_ms: of the check without decoding and without the x-ray's kept features.
-        corner_px, corners_px: worst corner and all corners from the truth, photo pixels.
+        corners_px: all corners from the truth, photo pixels.
         worst_iou: of the transferred boxes.
         drift_px: of the corners from where the last photo of the series had them.
     """
@@ -43,23 +45,20 @@ class Row:
     claimed: str
     way: str
     file: str
-    verified: bool
-    reason: str
-    score: float
-    block_agreement: float
-    worst_cluster: float
-    hidden: float
-    previous: float | None
-    previous_in_part: float | None
-    located_by: str | None
-    rejects: int
+    found: Verification
     cpu_ms: float
     corners_px: tuple[float, ...] = ()
     worst_iou: float | None = None
     drift_px: float | None = None
 
+    @property
+    def wrong(self) -> bool:
+        """A true photo refused, or anything else accepted."""
+        return self.found.verified != (self.kind == "true")
 
-_DOUBT = ("kind", "preset", "key", "claimed", "way", "reason", "score", "worst_cluster", "hidden")
+
+_DOUBT = ("kind", "preset", "share", "key", "claimed", "way")
+_MEASURED = ("reason", "score", "worst_cluster", "block_cluster", "unproven", "hidden")
 
 
 def counted(about: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
@@ -83,6 +82,10 @@ def counted(about: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
         "false": [
             _false(name, some) for name, some in _grouped(false, lambda r: (r.kind, r.preset))
         ],
+        "impostors": [
+            _impostors(kind, [r for r in false if r.kind == kind])
+            for kind in ("same patient", "other patient")
+        ],
         "by_score": [_by_score(limit, rows) for limit in SCORES],
         "by_cluster": [_by_cluster(limit, rows) for limit in CLUSTERS],
         "time": [_times(*one) for one in _grouped(true, lambda r: (r.megapixels, r.way))],
@@ -92,9 +95,13 @@ def counted(about: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
             if any(r.corners_px for r in some)
         ],
         "doubtful": [
-            {"photo": Path(r.file).name, **{name: getattr(r, name) for name in _DOUBT}}
+            {
+                "photo": Path(r.file).name,
+                **{name: getattr(r, name) for name in _DOUBT},
+                **{name: getattr(r.found, name) for name in _MEASURED},
+            }
             for r in rows
-            if r.verified != (r.kind == "true")
+            if r.wrong
         ],
     }  # fmt: skip
 
@@ -109,82 +116,72 @@ def _grouped(
 
 
 def _true(name: tuple[Any, ...], rows: Sequence[Row]) -> dict[str, Any]:
-    scores = [r.score for r in rows]
+    found = [r.found for r in rows]
+    scores = [f.score for f in found]
+    before = [f.previous_correlation for f in found if f.previous_correlation is not None]
     return {
         "preset": name[0],
         "way": name[1],
         "photos": len(rows),
-        "verified": sum(r.verified for r in rows),
-        "kept": sum(r.verified and not r.rejects for r in rows),
+        "verified": sum(f.verified for f in found),
+        "kept": sum(f.verified and f.quality is not None and not f.quality.rejects for f in found),
         "worst_score": min(scores),
         "median_score": statistics.median(scores),
-        "worst_cluster": max(r.worst_cluster for r in rows if r.score >= 0.5),
-        "previous": max((r.previous for r in rows if r.previous is not None), default=None),
-        "by_prior": sum(r.located_by == "prior" for r in rows),
+        "worst_cluster": max(f.worst_cluster for f in found if f.score >= 0.5),
+        "previous": max(before, default=None),
+        "by_prior": sum(f.located_by == "prior" for f in found),
     }
 
 
 def _false(name: tuple[Any, ...], rows: Sequence[Row]) -> dict[str, Any]:
-    located = [r for r in rows if r.score >= Limits().score]
+    located = [r.found for r in rows if r.found.score >= Limits().score]
+    before = [f.previous_correlation for f in located if f.previous_correlation is not None]
     return {
         "kind": name[0],
         "preset": name[1],
         "photos": len({r.file for r in rows}),
         "pairs": len({(r.file, r.claimed) for r in rows}),
-        "accepted": len({(r.file, r.claimed) for r in rows if r.verified}),
-        "best_score": max(r.score for r in rows),
-        "least_cluster": min((r.worst_cluster for r in located), default=None),
-        "previous": min((r.previous for r in located if r.previous is not None), default=None),
+        "accepted": len({(r.file, r.claimed) for r in rows if r.found.verified}),
+        "best_score": max(r.found.score for r in rows),
+        "least_cluster": min((f.worst_cluster for f in located), default=None),
+        "least_unproven": min((f.unproven for f in located), default=None),
+        "previous": min(before, default=None),
     }
 
 
-def _else(row: Row, limits: Limits) -> bool:
-    """All limits but those of score and cluster hold."""
-    return (
-        row.located_by is not None
-        and row.block_agreement >= limits.block_agreement
-        and row.hidden <= limits.hidden
-        and (row.previous is None or row.previous <= limits.previous_correlation)
-        and (row.previous_in_part is None or row.previous_in_part <= limits.previous_in_part)
-    )
-
-
-def _clear(row: Row, limits: Limits) -> bool:
-    by_glare = row.hidden >= 0.01
-    return row.worst_cluster <= (
-        limits.worst_cluster_by_glare if by_glare else limits.worst_cluster
-    )
+def _impostors(kind: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """How much there is behind the claims: no photo is held twice against an x-ray."""
+    return {
+        "kind": kind,
+        "claims": len({(r.file, r.claimed) for r in rows}),
+        "accepted": len({(r.file, r.claimed) for r in rows if r.found.verified}),
+        "photos": len({r.file for r in rows}),
+        "xray_pairs": len({(r.key, r.claimed) for r in rows}),
+        "patients": len({r.key.split("/", 1)[0] for r in rows}),
+    }
 
 
 def _by_score(limit: float, rows: Sequence[Row]) -> dict[str, Any]:
     """What would be accepted with another limit of the score; impostors also by score alone."""
-    limits = Limits()
+    limits = replace(Limits(), score=limit)
     said: dict[str, Any] = {"score": limit}
     for preset in ("easy", "typical", "hard"):
         true = [r for r in rows if r.kind == "true" and r.preset == preset and r.way == "prior"]
-        good = sum(r.score >= limit and _else(r, limits) and _clear(r, limits) for r in true)
-        said[preset] = [good, len(true)]
+        said[preset] = [sum(decide(r.found, limits)[0] for r in true), len(true)]
     for kind in ("same patient", "other patient"):
-        some = [r for r in rows if r.kind == kind]
-        alone = sum(r.score >= limit for r in some)
-        both = sum(r.score >= limit and _else(r, limits) and _clear(r, limits) for r in some)
-        said[kind] = [alone, both, len(some)]
+        some = [r.found for r in rows if r.kind == kind]
+        alone = sum(f.score >= limit for f in some)
+        said[kind] = [alone, sum(decide(f, limits)[0] for f in some), len(some)]
     return said
 
 
 def _by_cluster(limit: float, rows: Sequence[Row]) -> dict[str, Any]:
-    """The same with another limit of the area that shows something else."""
-    limits = Limits()
-    by_glare = limit * limits.worst_cluster_by_glare / limits.worst_cluster
-    changed = replace(limits, worst_cluster=limit, worst_cluster_by_glare=by_glare)
+    """The same with another limit of what shows something else, and of what cannot be proven."""
+    limits = replace(Limits(), worst_cluster=limit, unproven=limit)
     said: dict[str, Any] = {"cluster": limit}
-    for kind in ("easy", "typical", "hard", "dialog", "hand", "tear", "blend"):
+    for kind in ("easy", "typical", "hard", "lamp", "dialog", "hand", "tear", "blend"):
         some = [r for r in rows if kind in {r.kind, r.preset if r.kind == "true" else ""}]
-        good = {
-            r.file
-            for r in some
-            if r.score >= limits.score and _else(r, changed) and _clear(r, changed)
-        }
+        good = {r.file for r in some if decide(r.found, limits)[0]}
         said[kind] = [len(good), len({r.file for r in some})]
     return said
 
@@ -192,7 +189,7 @@ def _by_cluster(limit: float, rows: Sequence[Row]) -> dict[str, Any]:
 def _times(name: tuple[Any, ...], rows: Sequence[Row]) -> dict[str, Any]:
     # The first photo of a series has no last one to start from.
     if name[1] == "prior":
-        rows = [r for r in rows if r.located_by == "prior"] or rows
+        rows = [r for r in rows if r.found.located_by == "prior"] or rows
     times = sorted(r.cpu_ms for r in rows)
     return {
         "megapixels": name[0],

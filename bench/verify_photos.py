@@ -113,11 +113,14 @@ _TRUE = (
 """Preset, megapixels, rounds, every how many series."""
 _MISHAPS = (
     ("dialog", (0.03, 0.03, 0.05), 3), ("hand", (0.10, 0.15), 4), ("tear", (0.25, 0.30, 0.5), 4),
-    ("blend", (0.30, 0.45), 4), ("mirror", (1.0,), 9), ("black", (1.0,), 18),
-    ("desktop", (1.0,), 9),
+    ("side tear", (0.30,), 9), ("blend", (0.30, 0.45), 4), ("mirror", (1.0,), 9),
+    ("black", (1.0,), 18), ("desktop", (1.0,), 9),
 )  # fmt: skip
 """What, which shares, every how many x-rays; in turn easy, typical and hard photos."""
-_BY_LAMP = (("dialog", (0.03,), 6), ("hand", (0.10,), 6))
+_BY_LAMP = (
+    ("dialog", (0.03, 0.03, 0.05), 6), ("hand", (0.10,), 6), ("tear", (0.25, 0.30), 9),
+    ("blend", (0.30,), 9),
+)  # fmt: skip
 """What is also photographed with a lamp in the glass."""
 
 
@@ -232,6 +235,10 @@ def staged(order: Order, shown: Composition, before: Composition, rng: np.random
             return mishaps.hand(new, shown.rect, order.share, rng)
         case "tear" | "half":
             return mishaps.tear(new, old, shown.rect, order.share, top=bool(rng.integers(0, 2)))
+        case "side tear":  # of a monitor that stands on its side
+            x, y, width, height = shown.rect
+            turned, top = (y, x, height, width), bool(rng.integers(0, 2))
+            return mishaps.tear(new.T, old.T, turned, order.share, top=top).T
         case "blend":
             return mishaps.blend(new, old, order.share)
         case "mirror":

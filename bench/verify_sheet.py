@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 import rig.sample
+from rig.intake.limits import Limits
 
 if TYPE_CHECKING:
     from bench.verify_count import Row
@@ -37,22 +38,22 @@ def sheet(rows: Sequence[Row], file: Path) -> None:
         with Image.open(row.file) as picture:
             picture.draft("RGB", (TILE[0] * 2, TILE[1] * 2))
             canvas.paste(picture.convert("RGB").resize(TILE), (x, y))
-        wrong = row.verified != (row.kind == "true")
-        word = "verified" if row.verified else "refused"
+        word = "verified" if row.found.verified else "refused"
         share = f" {row.share:.0%}" if row.share not in {0.0, 1.0} else ""
         text = (
             f"{row.kind}{share}, {row.preset}: {word}\n"
-            f"score {row.score:.2f}, other {row.worst_cluster:.1%}, hidden {row.hidden:.1%}"
+            f"score {row.found.score:.2f}, other {row.found.worst_cluster:.1%}, "
+            f"unproven {row.found.unproven:.1%}"
         )
-        draw.multiline_text((x + 4, y + TILE[1] + 2), text, "red" if wrong else "black", font)
+        draw.multiline_text((x + 4, y + TILE[1] + 2), text, "red" if row.wrong else "black", font)
     canvas.save(file, quality=72, optimize=True)
 
 
 def doubt(row: Row) -> float:
     """How doubtful: above 1 the answer is wrong, else how near the limits it was."""
-    wrong = 2.0 if row.verified != (row.kind == "true") else 0.0
-    if row.score < 0.3:
+    wrong, found, limits = 2.0 if row.wrong else 0.0, row.found, Limits()
+    if found.score < 0.3:
         return wrong
-    by_score = 1 - min(abs(row.score - 0.75) / 0.25, 1)
-    by_cluster = 1 - min(abs(row.worst_cluster - 0.028) / 0.028, 1)
+    by_score = 1 - min(abs(found.score - limits.score) / 0.25, 1)
+    by_cluster = 1 - min(abs(found.unproven - limits.unproven) / limits.unproven, 1)
     return wrong + max(by_score, by_cluster)

@@ -32,11 +32,23 @@ def table(result: dict[str, Any]) -> str:
         ),
         "To be refused. Every pair is tried from the true place of the screen and by the cascade.",
         _lines(
-            ("what", "photos", "pairs", "accepted", "best score", "least cluster"),
+            ("what", "photos", "pairs", "accepted", "best score", "least cluster",
+             "least unproven"),
             [
                 (f"{r['kind']}, {r['preset']}", r["photos"], r["pairs"], r["accepted"],
-                 f"{r['best_score']:.3f}", _or_dash(r["least_cluster"], ".3f"))
+                 f"{r['best_score']:.3f}", _or_dash(r["least_cluster"], ".3f"),
+                 _or_dash(r["least_unproven"], ".3f"))
                 for r in result["false"]
+            ],
+        ),
+        "Impostors: one photo never twice against one x-ray.",
+        _lines(
+            ("whose x-ray is claimed", "claims", "accepted", "photos", "pairs of x-rays",
+             "patients"),
+            [
+                (r["kind"], r["claims"], r["accepted"], r["photos"], r["xray_pairs"],
+                 r["patients"])
+                for r in result["impostors"]
             ],
         ),
         "Accepted by the score's limit. Impostors: by score alone / with all other limits.",
@@ -51,7 +63,7 @@ def table(result: dict[str, Any]) -> str:
                 for r in result["by_score"]
             ],
         ),
-        "Accepted by the limit of what shows something else (by glare: in proportion).",
+        "Accepted by the limit of what shows something else and of what cannot be proven.",
         _lines(
             ("cluster", *_CLUSTERED),
             [
@@ -86,7 +98,7 @@ def table(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-_CLUSTERED = ("easy", "typical", "hard", "dialog", "hand", "tear", "blend")
+_CLUSTERED = ("easy", "typical", "hard", "lamp", "dialog", "hand", "tear", "blend")
 
 
 def _or_dash(value: float | None, form: str) -> str:

@@ -158,13 +158,16 @@ def take_in(
 
     Raises:
         NotFoundError: there is no such session.
+        UserError: the home's thresholds cannot be read.
     """
     from rig.capture import photos
     from rig.intake.drifting import moved
     from rig.intake.from_store import take_in_session, verdict
+    from rig.intake.home_limits import limits_of
     from rig.intake.quarantine import keep_apart, replaced
 
     fresh: list[PhotoResult] = []
+    limits = limits_of(home)
 
     def record(connection: Connection, result: PhotoResult) -> None:
         told = verdict(result)
@@ -180,8 +183,9 @@ def take_in(
         arrived=arrived,
         executor=executor,
         progress=progress,
+        limits=limits,
     )
-    steps = () if again else database.query(lambda c: moved(c, session, fresh))
+    steps = () if again else database.query(lambda c: moved(c, session, fresh, limits))
     for step in steps:
         note = partial(_note, kind="drifted", session=session, index=step.index,
                        attempt=step.attempt, body=step.body())  # fmt: skip

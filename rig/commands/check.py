@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from rig.store.integrity import Problem
 
 EXAMPLES = """examples:
-  rig check                    the database, its tables against the log, every photo's size
+  rig check                    the database, its tables against the log, every photo's size,
+                               photos taken by hand and films, too
   rig check --deep             reads every photo and compares its SHA-256 too
   rig check --home /srv/rig --json
 
@@ -62,6 +64,7 @@ def problems(home: Path, *, deep: bool, now: float) -> Iterator[Problem]:
     """
     from rig.capture import integrity as projected
     from rig.commands.progress import progress
+    from rig.intake import hand_check
     from rig.store import homes, integrity
 
     path = integrity.require_home(home)
@@ -73,9 +76,16 @@ def problems(home: Path, *, deep: bool, now: float) -> Iterator[Problem]:
     # Listed before the database is read: what arrives in between is in the database, not a stray.
     listed = list(homes.walk(home))
     photos, sessions = integrity.received(path)
-    yield from integrity.at_most(integrity.check_strays(listed, home, photos, sessions, now=now))
+    by_hand = hand_check.kept(path)
+    strays = integrity.check_strays(listed, home, photos, sessions, now=now)
+    yield from integrity.at_most(
+        chain(strays, hand_check.check_strays(listed, home, by_hand, now=now))
+    )
     with progress("photos") as advance:
         rows = integrity.check_photos(home, photos, deep=deep, advance=advance)
+        yield from integrity.at_most(rows)
+    with progress("photos by hand and films") as advance:
+        rows = hand_check.check_hand(home, by_hand, deep=deep, advance=advance)
         yield from integrity.at_most(rows)
     with progress("tables against the log"):
         yield from projected.compare(path)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rig.dataset.model import BuildReport
     from rig.dataset.rectified import Rectify
 
-FORMS = ("hf", "croissant", "webdataset", "coco")
+FORMS = ("hf", "croissant", "webdataset", "coco", "vindr")
 VISIBLE = 0.1
 
 _EPILOG = """\
@@ -33,9 +33,10 @@ examples:
 `build` writes OUT/<CAMPAIGN>-v<VERSION>, complete or not at all, and replaces an earlier build of
 that name; what did not change is not written again. `check` compares every photo with its x-ray
 (below --sources, or else the digital twin in the dataset). `export` writes a folder beside the
-dataset: hf (datasets.load_dataset), webdataset (tar shards), coco (boxes); croissant is a file in
-the dataset. Exit status: 0 all well; 1 there are gaps, failed twins or (check) problems; 2 bad
-input. DIR may be the folder of a dataset or one that holds just one.
+dataset: hf (datasets.load_dataset), webdataset (tar shards), coco (boxes), vindr (boxes and DICOM
+files in VinDr-CXR's layout); croissant is a file in the dataset. Exit status: 0 all well; 1 there
+are gaps, failed twins or (check) problems; 2 bad input. DIR may be the folder of a dataset or one
+that holds just one.
 """
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rig.commands.progress import progress
+from rig.commands.bringing import add_folder, add_owner, at_most, bringing, open_store
 from rig.errors import UserError
 from rig.settings import add_home, home_of
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from rig.intake.film_store import FilmsImported
     from rig.store.hand import Film
 
-SHOWN = 30
-"""Rows that the text lists; `--json` lists all."""
 _EPILOG = """\
 examples:
   rig films import photos/ films.csv --campaign nokia10k --device pixel
@@ -39,13 +36,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     sub = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     one = sub.add_parser("import", help="take in photos of films")
-    one.add_argument("folder", type=Path, metavar="FOLDER", help="folder with the photos")
+    add_folder(one)
     one.add_argument("csv", type=Path, metavar="CSV", help="photo,xray[,split][,labels...]")
-    one.add_argument("--campaign", required=True, metavar="NAME", help="whose dataset they join")
-    one.add_argument("--device", required=True, metavar="DEV", help="that took the photos")
+    add_owner(one, "whose dataset they join", "that took the photos")
     one.add_argument("--by-border", action="store_true",
                      help="take by their edges what does not show the x-ray's picture")  # fmt: skip
-    one.add_argument("--workers", type=int, metavar="N", help="processes (default: all processors)")
     one.set_defaults(run=run_import)
     show = sub.add_parser("show", help="list the films of a campaign")
     show.add_argument("campaign", metavar="CAMPAIGN")
@@ -62,25 +57,12 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run_import(args: argparse.Namespace) -> int:
     """Take in a folder; 0 when every photo became a film."""
-    from rig.commands.manual import open_store
     from rig.intake.film_store import import_films
-    from rig.synthesis.pool import default_workers, make_pool
 
-    if not args.folder.is_dir():
-        raise UserError(f"{args.folder} is not a folder.")
-    if args.workers is not None and args.workers < 1:
-        raise UserError(f"--workers must be at least 1, not {args.workers}.")
-    home = home_of(args)
-    workers = args.workers or default_workers()
-    with ExitStack() as stack:
-        database = stack.enter_context(open_store(home))
-        pool = None
-        if workers > 1:
-            pool = make_pool(workers)
-            stack.callback(pool.shutdown, cancel_futures=True)
+    with bringing(args, "films") as work:
         found = import_films(
-            database,
-            home,
+            work.database,
+            work.home,
             args.folder,
             args.csv,
             campaign=args.campaign,
@@ -88,8 +70,8 @@ def run_import(args: argparse.Namespace) -> int:
             actor="command",
             clock_ns=time.time_ns,
             by_border=args.by_border,
-            executor=pool,
-            progress=stack.enter_context(progress("films")),
+            executor=work.executor,
+            progress=work.progress,
         )
     print(json.dumps(_as_json(found)) if args.json else _text(found))
     return 1 if found.not_taken else 0
@@ -97,7 +79,6 @@ def run_import(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """List the films."""
-    from rig.commands.manual import open_store
     from rig.store import hand
 
     home = home_of(args)
@@ -111,7 +92,6 @@ def run_show(args: argparse.Namespace) -> int:
 def run_withdraw(args: argparse.Namespace) -> int:
     """Note that a film is not to be in the dataset; its files stay."""
     from rig.capture.actors import actor_of
-    from rig.commands.manual import open_store
     from rig.store import events, hand
     from rig.store.events import Event
 
@@ -161,11 +141,11 @@ def _text(found: FilmsImported) -> str:
             f"content, {found.by('border')} cut by their edges and not proved."
         )
     ]
-    for one in found.not_taken[:SHOWN]:
+    rows = []
+    for one in found.not_taken:
         where = f"line {one.line}: " if one.line else ""
-        lines.append(f"not taken: {where}{one.photo}: {one.reason}")
-    if len(found.not_taken) > SHOWN:
-        lines.append(f"... and {len(found.not_taken) - SHOWN} more; --json lists all.")
+        rows.append(f"{where}{one.photo}: {one.reason}")
+    lines += at_most(rows, first="not taken: ")
     return "\n".join(lines)
 
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rig.commands.progress import progress
-from rig.errors import UserError
+from rig.commands.bringing import add_folder, add_owner, at_most, bringing, open_store
 from rig.settings import add_home, home_of
 
 if TYPE_CHECKING:
     from rig.intake.hand_store import Imported
-    from rig.store.database import Database
     from rig.store.hand import HandPhoto
 
-SHOWN = 30
-"""Rows of one kind that the text lists; `--json` lists all."""
 _EPILOG = """\
 examples:
   rig manual import DCIM/set1 --log manual-out/shown.jsonl --campaign nokia10k --device iphone
@@ -42,12 +37,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     sub = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     one = sub.add_parser("import", help="take in a folder of photos taken by hand")
-    one.add_argument("folder", type=Path, metavar="FOLDER", help="folder with the photos")
+    add_folder(one)
     one.add_argument("--log", type=Path, required=True, metavar="SHOWN.jsonl",
                      help="what the display wrote: shown.jsonl")  # fmt: skip
-    one.add_argument("--campaign", required=True, metavar="NAME", help="whose x-rays were shown")
-    one.add_argument("--device", required=True, metavar="DEV", help="e.g. iphone")
-    one.add_argument("--workers", type=int, metavar="N", help="processes (default: all processors)")
+    add_owner(one, "whose x-rays were shown", "e.g. iphone")
     one.set_defaults(run=run_import)
     show = sub.add_parser("show", help="list photos taken by hand, and what they are")
     show.add_argument("campaign", metavar="CAMPAIGN")
@@ -73,31 +66,19 @@ def run_import(args: argparse.Namespace) -> int:
     """Take in a folder; 0 when every photo is settled."""
     from rig.intake.hand_store import import_folder
     from rig.store.hand import Standing
-    from rig.synthesis.pool import default_workers, make_pool
 
-    if not args.folder.is_dir():
-        raise UserError(f"{args.folder} is not a folder.")
-    if args.workers is not None and args.workers < 1:
-        raise UserError(f"--workers must be at least 1, not {args.workers}.")
-    home = home_of(args)
-    workers = args.workers or default_workers()
-    with ExitStack() as stack:
-        database = stack.enter_context(open_store(home))
-        pool = None
-        if workers > 1:
-            pool = make_pool(workers)
-            stack.callback(pool.shutdown, cancel_futures=True)
+    with bringing(args, "looking") as work:
         found = import_folder(
-            database,
-            home,
+            work.database,
+            work.home,
             args.folder,
             campaign=args.campaign,
             device=args.device,
             log=args.log,
             actor="command",
             clock_ns=time.time_ns,
-            executor=pool,
-            progress=stack.enter_context(progress("looking")),
+            executor=work.executor,
+            progress=work.progress,
         )
     print(json.dumps(_as_json(found)) if args.json else _text(args, found))
     return 1 if found.refused or found.count(Standing.DOUBTFUL) else 0
@@ -135,15 +116,6 @@ def run_decide(args: argparse.Namespace) -> int:
             photo = decide(database, home, photo, index=index, actor=actor, now_ns=now)
     print(json.dumps(photo.to_json()) if args.json else _line(photo))
     return 0
-
-
-def open_store(home: Path) -> Database:
-    """The database of *home*; raises UserError when there is none."""
-    from rig.store.database import Database
-
-    if not (home / "rig.db").is_file():
-        raise UserError(f"{home} holds no rig.db; name the controller's home with --home.")
-    return Database.open(home / "rig.db")
 
 
 def _as_json(found: Imported) -> dict[str, Any]:
@@ -196,9 +168,7 @@ def _text(args: argparse.Namespace, found: Imported) -> str:
         )
     rows = [f"{one.status}: {one.name}: {one.reason}" for one in found.refused]
     rows += [_line(one) for one in found.photos if one.standing is Standing.DOUBTFUL]
-    lines += rows[:SHOWN]
-    if len(rows) > SHOWN:
-        lines.append(f"... and {len(rows) - SHOWN} more; --json lists all.")
+    lines += at_most(rows)
     if told[Standing.DOUBTFUL]:
         lines.append(
             f"Decide with `rig manual decide {args.campaign} {args.device} SHA256 --index N`, or "

@@ -27,7 +27,7 @@ subset. Start them on the controller's page or by the API. The new photo replace
 it is verified; the old one is kept in its session's quarantine folder with the reason. Indices that
 are about to be shot again already are left out, so that running this twice does no harm.
 Exit status: 0 nothing is to be shot again (or, without --list, sessions were made for all of it),
-1 --list has rows, 2 bad input.
+1 --list has rows or nothing was shot yet, 2 bad input.
 """
 
 
@@ -45,15 +45,18 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, or make sessions."""
-    from rig.commands.manual import open_store
+    from rig.commands.bringing import open_store
     from rig.web.reshooting import listed, make
 
     home = home_of(args)
     with open_store(home) as database:
+        found = database.query(lambda c: listed(c, args.target))
         if args.list:
-            found = database.query(lambda c: listed(c, args.target))
             print(json.dumps(found.to_json()) if args.json else _text(args.target, found))
-            return 1 if found.rows else 0
+            return 1 if found.rows or not found.shot else 0
+        if not found.shot:
+            print(json.dumps({"sessions": []}) if args.json else _never_shot(args.target, found))
+            return 1
         now = time.time_ns()
         made = database.write_now(
             lambda c: make(c, args.target, now_ns=now, doubtful=args.doubtful, name=args.by)
@@ -71,7 +74,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _never_shot(target: str, found: ReshootList) -> str:
+    return (
+        f"Nothing of {target} was shot yet ({found.unshot or 'no'} x-rays wait), so there is "
+        "nothing to shoot again: make a session on the campaign's page and start it."
+    )
+
+
 def _text(target: str, found: ReshootList) -> str:
+    if not found.shot:
+        return _never_shot(target, found)
     rows = found.rows
     counts = Counter(row.kind.value for row in rows)
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing"

@@ -34,7 +34,7 @@ from rig.dataset.exif import without_location
 from rig.dataset.facts import TOLD, Facts
 from rig.dataset.files import write_durably
 from rig.dataset.labels import CsvWriter, row_of
-from rig.dataset.model import BuildReport, CapturedPhoto, Gap, Homography
+from rig.dataset.model import BuildReport, CapturedPhoto, FilmCrop, Gap, Homography
 from rig.dataset.records import Record, Source
 from rig.dataset.rectified import Copies, Rectify
 from rig.dataset.reuse import Earlier
@@ -219,11 +219,16 @@ class Assembly:
         return self._copies[split]
 
     def _carry(
-        self, xray: Xray, path: str, homography: Homography | None, size: tuple[int, int] | None
+        self,
+        xray: Xray,
+        path: str,
+        homography: Homography | None,
+        size: tuple[int, int] | None,
+        split: str | None = None,
     ) -> None:
         if self._plan.annotations is not None:
             found = self._plan.annotations.of(xray)
-            self._boxes.add(path, xray.split, found, homography, size)
+            self._boxes.add(path, split or xray.split, found, homography, size)
 
     def _film(self, film: Xray) -> None:
         """Store the photo of a film; one that is gone or changed is told and left out."""
@@ -243,6 +248,16 @@ class Assembly:
         )
         self._rows[film.split].add(row_of(film, self._plan.root, path))
         self._facts.add(layout.FILM, film)
+        source, size = (film.source if isinstance(film, FilmCrop) else None), size_of(data)
+        if source is None or size is None:
+            self._carry(film, str(path), None, size)
+        else:
+            whole = (
+                (size[0] / source.width, 0.0, 0.0),
+                (0.0, size[1] / source.height, 0.0),
+                (0.0, 0.0, 1.0),
+            )
+            self._carry(source, str(path), whole, size, split=film.split)
 
     def _synthetic(self, source: Source, kind: str, twins: Twins) -> None:
         """Make one synthetic set, some thousand x-rays at a time."""

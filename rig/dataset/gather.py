@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,15 @@ class Gathered:
         gaps: x-rays without a photo.
         captures: whether there is a readable `captures.parquet`.
         manifest: whether there is a `manifest.jsonl`.
+        unread: folders of pictures whose CSV could not be read to its end; what is in no CSV there
+            may well have been.
     """
 
     images: int = 0
     gaps: int = 0
     captures: bool = False
     manifest: bool = False
+    unread: set[str] = field(default_factory=set)
 
 
 def gather(root: Path, into: Partition, photos: Partition, found: Findings) -> Gathered:
@@ -59,10 +62,10 @@ def gather(root: Path, into: Partition, photos: Partition, found: Findings) -> G
     """
     told = Gathered()
     for split in splits_of(root):
-        told.images += _csv(root, split, ROW, into, found)
+        told.images += _csv(root, split, ROW, into, found, told)
     copies = root / layout.RECTIFIED
     for split in splits_of(copies):
-        told.images += _csv(copies, split, COPY, into, found)
+        told.images += _csv(copies, split, COPY, into, found, told)
     for path in _pictures(root):
         place = _place(path)
         if place is None:
@@ -75,7 +78,9 @@ def gather(root: Path, into: Partition, photos: Partition, found: Findings) -> G
     return told
 
 
-def _csv(root: Path, split: str, letter: str, into: Partition, found: Findings) -> int:
+def _csv(
+    root: Path, split: str, letter: str, into: Partition, found: Findings, told: Gathered
+) -> int:
     count = 0
     try:
         for row in read_split(root, split):
@@ -87,7 +92,10 @@ def _csv(root: Path, split: str, letter: str, into: Partition, found: Findings) 
             else:
                 into.add(place.patient, (letter, split, row.line, row.values))
     except DatasetError as error:
-        found.add("csv", f"{split}.csv", 0, str(error))
+        folder = "" if letter == ROW else f"{layout.RECTIFIED}/"
+        told.unread.add(f"{folder}{split}/")
+        text = f"{error} What it should list further was not compared."
+        found.add("csv", f"{folder}{split}.csv", 0, text)
     return count
 
 

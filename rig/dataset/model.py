@@ -86,3 +86,15 @@ class BuildReport:
     def well(self) -> bool:
         """Nothing is missing. A box that falls out of its picture is no fault."""
         return not self.missing and not self.unmade
+
+
+@dataclass(frozen=True, slots=True)
+class FilmCrop(Xray):
+    """The cropped photo of a film: `file`, `sha256` and size are the crop's, the rest the x-ray's.
+
+    Attributes:
+        source: the catalog's x-ray, when the crop was made by its content: it then fills the crop
+            from edge to edge. None when nothing says where the x-ray is in the crop.
+    """
+
+    source: Xray | None = None

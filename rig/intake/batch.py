@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 
@@ -20,7 +21,11 @@ from rig.intake.read import UnreadableImage, decode_grey, sha256_of
 from rig.intake.verify import Verification, verify
 
 CHUNK = 16
-"""Photos a worker takes at a time: seconds of work, and neighbours share their x-rays."""
+"""Photos a worker takes at a time: seconds of work, and neighbours share their x-rays. The same for
+any number of workers, so that places are handed on between the same photos."""
+SCOUTS = 4
+"""Photos that are looked at alone before the others, at most, until one says where the screen is;
+a batch that begins with more bad ones than that goes on without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,10 @@ class _Order:
     previous: XraySource | None
 
 
+_Looked: TypeAlias = tuple[dict[int, PhotoResult], Prior | None]
+"""Rows of a chunk by place, and where the screen was in its last verified photo."""
+
+
 def take_in(
     files: Sequence[Path],
     *,
@@ -102,6 +111,7 @@ def take_in(
     limits: Limits | None = None,
     note: Callable[[PhotoResult], None] | None = None,
     prior: Prior | None = None,
+    fixed: bool = True,
     cache: Path | None = None,
 ) -> BatchReport:
     """Match and verify *files*. Reads files, writes nothing; no file can stop the others.
@@ -114,8 +124,10 @@ def take_in(
         progress: called with (done, total) photos.
         limits: of the optical check.
         note: called with every row as soon as it is known, so that a stop loses little.
-        prior: where the screen was in the photo before the first of these. Within a chunk each
-            photo is a start for the next: the rig stands still.
+        prior: where the screen was in the photo before the first of these. Without one the first
+            photos are scouts: the first that is verified says it. All chunks start from there.
+        fixed: the rig stands still: within a chunk each photo is a start for the next. It is only
+            where the search begins; a rig that was moved after all costs time and nothing else.
         cache: folder in which features of x-rays are kept; None keeps none.
 
     Returns:
@@ -134,11 +146,9 @@ def take_in(
             note(prepared)
     # In the order of the x-rays, so that one's x-ray is the next one's previous.
     orders.sort(key=lambda order: order.match.capture.index)
-    chunks = [orders[at : at + CHUNK] for at in range(0, len(orders), CHUNK)]
     run = map if executor is None else executor.map
-    look = partial(_look, limits=limits or Limits(), cache=cache)
-    priors = [prior, *[None] * len(chunks)]
-    for done in run(look, chunks, priors[: len(chunks)]):
+    look = partial(_look, limits=limits or Limits(), fixed=fixed, cache=cache)
+    for done in _in_turn(orders, look, run, prior if fixed else None, scouting=fixed):
         rows.update(done)
         if note:
             for row in done.values():
@@ -201,17 +211,41 @@ def _prepare(
         return PhotoResult(file.name, index, answer.capture.attempt, Status.REJECTED, reason)
 
 
+def _in_turn(
+    orders: Sequence[_Order],
+    look: Callable[[Sequence[_Order], Prior | None], _Looked],
+    run: Callable[..., Iterator[_Looked]],
+    prior: Prior | None,
+    *,
+    scouting: bool,
+) -> Iterator[dict[int, PhotoResult]]:
+    """The rows of *orders*, chunk after chunk; what they say depends on no number of workers."""
+    start, scouts = prior, 0
+    while scouting and start is None and scouts < min(SCOUTS, len(orders)):
+        ((rows, start),) = run(look, [orders[scouts : scouts + 1]], [None])
+        scouts += 1
+        yield rows
+    chunks = [orders[at : at + CHUNK] for at in range(scouts, len(orders), CHUNK)]
+    for rows, _ in run(look, chunks, [start] * len(chunks)):
+        yield rows
+
+
 def _look(
-    orders: Sequence[_Order], prior: Prior | None, *, limits: Limits, cache: Path | None
-) -> dict[int, PhotoResult]:
+    orders: Sequence[_Order],
+    prior: Prior | None,
+    *,
+    limits: Limits,
+    fixed: bool,
+    cache: Path | None,
+) -> _Looked:
     """Verify a chunk; in a worker, one thread: the pool already fills the processors."""
     cv2.setNumThreads(1)
     rows = {}
     for order in orders:
         row = rows[order.place] = _result(order, prior, limits, cache)
-        if row.verification is not None:
+        if fixed and row.verification is not None:
             prior = next_prior(row.verification, prior, limits.screen_aspect)
-    return rows
+    return rows, prior
 
 
 def _result(order: _Order, prior: Prior | None, limits: Limits, cache: Path | None) -> PhotoResult:

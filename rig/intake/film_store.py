@@ -24,6 +24,7 @@ from rig.intake.batch import XraySource
 from rig.intake.films import BadRow, Cut, CutOrder, FilmRow, cut, read_films
 from rig.intake.folder import brought, printable
 from rig.intake.hand_store import keep
+from rig.intake.home_limits import limits_of
 from rig.intake.limits import Limits
 from rig.intake.read import sha256_of
 from rig.store import catalogs, events, hand, tables
@@ -108,7 +109,7 @@ def import_films(
         by_border: take films whose content is not proved by their edges.
         executor: looks at photos in other processes.
         progress: called with (done, total) photos.
-        limits: of the optical check.
+        limits: of the optical check; the home's by default.
 
     Raises:
         NotFoundError: no such campaign.
@@ -124,7 +125,7 @@ def import_films(
         splits[one.patient].add(one.split)
     work = _Import(
         ident, device, store, folder.resolve(), xrays, splits,
-        {one.key: one for one in before}, limits or Limits(), by_border,
+        {one.key: one for one in before}, limits or limits_of(home), by_border,
     )  # fmt: skip
     for line in bad:
         work.refuse(line, line.reason)

@@ -30,17 +30,20 @@ QUIET = 30
 """Percentile of the x-ray's energy below which windows tell the photo's noise."""
 GAP_SHARE = 0.012
 """Half the width of the gaps that are closed, in the longest sides of the image."""
+LEAST_SEEN = 0.3
+"""Share of a window that must be visible for its middle to be judged."""
 LEAST_NOISE = 0.05
 """Noise energy, squared grey levels, that rounding leaves in any photo."""
 
 
-def foreign(expected: Float, seen: Float, visible: Mask) -> Mask:
-    """Where *seen* holds what *expected* does not explain, (h, w).
+def foreign(expected: Float, seen: Float, visible: Mask) -> tuple[Mask, Mask]:
+    """Where *seen* holds what *expected* does not explain, and where that was judged, (h, w) each.
 
     Args:
         expected: deviation of the x-ray from its local mean, grey levels.
         seen: that of the rectified photo.
-        visible: the pixels to judge by; elsewhere nothing is found.
+        visible: the pixels to judge by; elsewhere nothing is found. A visible pixel among hidden
+            ones is not judged either.
     """
     side = max(seen.shape)
     weight = visible.astype(np.float32)
@@ -59,13 +62,22 @@ def foreign(expected: Float, seen: Float, visible: Mask) -> Mask:
     rest = np.asarray((seen - gain * expected) * weight, dtype=np.float32)
     left = _mean(rest * rest, window) / local
     explained = gain * gain * _mean(square, window) / local
-    enough = local > 0.3
+    enough = np.asarray(local > LEAST_SEEN, dtype=np.bool_)
     if not enough.any():
-        return np.zeros(seen.shape, np.bool_)
+        return np.zeros(seen.shape, np.bool_), enough
     quiet = enough & (explained <= np.percentile(explained[enough], QUIET))
     noise = max(float(np.median(left[quiet])), LEAST_NOISE)
     found = left > EXCESS * (NOISE_FACTOR * noise + MISFIT * explained)
-    return _filled(np.asarray(found & enough, dtype=np.bool_))
+    return _filled(np.asarray(found & enough, dtype=np.bool_)), enough & visible
+
+
+def unproven(found: Mask, judged: Mask) -> float:
+    """The largest connected area that may be anything: *found* to be else, or not *judged*, 0..1.
+
+    What covers the x-ray stands in that area wholly, however glare and sight divide it; so whatever
+    covers more than the largest such area was seen, and there is none.
+    """
+    return largest(_filled(np.asarray(found | ~judged, dtype=np.bool_)))
 
 
 def _filled(found: Mask) -> Mask:

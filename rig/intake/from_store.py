@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from rig.intake.batch import BatchReport, ExpectedBatch, PhotoResult, XraySource, take_in
 from rig.intake.copying import Copied, copy_photos
+from rig.intake.home_limits import limits_of
 from rig.intake.limits import Limits
 from rig.intake.match import Committed, CommittedCapture, Status
 from rig.intake.prior import Prior, next_prior
@@ -56,13 +57,15 @@ def take_in_session(
         again: look at every photo again.
         executor: verifies chunks in other processes.
         progress: called with (done, total) photos looked at.
-        limits: of the optical check.
+        limits: of the optical check; the home's by default.
         arrived: look only at photos without a verdict whose capture is committed by now: the
             session is still being shot, and the display's word may come after the photo.
 
     Raises:
         NotFoundError: there is no such session.
+        UserError: the home's thresholds cannot be read.
     """
+    limits = limits or limits_of(home)
     with database.read() as connection:
         expected, sources, shot = _expected(connection, session)
         received = {photo.name: photo for photo in captures.photos(connection, session)}
@@ -86,7 +89,7 @@ def take_in_session(
         progress=progress,
         limits=limits,
         note=note,
-        prior=_prior(received.values(), expected.committed, limits) if arrived else None,
+        prior=None if again else _prior(received.values(), expected.committed, limits),
         cache=home / CACHE,
     )
     rows = sorted((*map(shot.told, report.results), *done.values()), key=lambda row: row.name)
@@ -144,16 +147,14 @@ def _is_new(photo: captures.Photo | None, committed: Committed) -> bool:
     return capture is not None and capture.sha256 == photo.sha256
 
 
-def _prior(
-    photos: Iterable[captures.Photo], committed: Committed, limits: Limits | None
-) -> Prior | None:
+def _prior(photos: Iterable[captures.Photo], committed: Committed, limits: Limits) -> Prior | None:
     """Where the screen was in the newest verified photo of the session."""
     good = [one for one in photos if one.verified and (one.index, one.attempt) in committed]
     if not good:
         return None
     newest = max(good, key=lambda one: one.index)
     found = recorded(newest)
-    return None if found is None else next_prior(found, None, (limits or Limits()).screen_aspect)
+    return None if found is None else next_prior(found, None, limits.screen_aspect)
 
 
 def recorded(photo: captures.Photo) -> Verification | None:

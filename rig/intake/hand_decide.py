@@ -12,6 +12,7 @@ from rig.catalog.model import Xray
 from rig.intake.batch import XraySource
 from rig.intake.from_store import CACHE
 from rig.intake.hand_look import Search, search
+from rig.intake.home_limits import limits_of
 from rig.intake.limits import Limits
 from rig.intake.verify import Verification
 from rig.store import catalogs, events, hand, tables
@@ -54,7 +55,7 @@ def decide(
         one = database.query(lambda c: _xray_at(c, photo.campaign, index))
         source = XraySource(one.file, one.sha256)
         (best, *_) = search(
-            Search(photo.file, ((index, source),), limits or Limits(), home / CACHE)
+            Search(photo.file, ((index, source),), limits or limits_of(home), home / CACHE)
         ) or (None,)
         told = "it was not compared" if best is None else best.found.reason
         body |= {"key": one.key, "reason": f"A person chose x-ray {index}. The pixels: {told}"}

@@ -27,6 +27,7 @@ from rig.intake.folder import brought, printable
 from rig.intake.from_store import CACHE
 from rig.intake.hand_look import Sighting, Taken, see
 from rig.intake.hand_match import Proposal
+from rig.intake.home_limits import limits_of
 from rig.intake.limits import Limits
 from rig.intake.manual import Showing, read_shown
 from rig.intake.marker_ids import ATTEMPTS, Marker
@@ -139,7 +140,7 @@ def import_folder(
         clock_ns: Unix time.
         executor: looks at photos in other processes.
         progress: called with (done, total) steps.
-        limits: of the optical check.
+        limits: of the optical check; the home's by default.
 
     Raises:
         NotFoundError: no such campaign.
@@ -155,7 +156,8 @@ def import_folder(
             f"{log} shows {len({one.sha256 for one in shown})} x-rays, and the catalog of campaign "
             f"{campaign} holds none of them: name the campaign whose x-rays were shown."
         )
-    work = _Import(database, home, ident, device, shown, xrays, limits or Limits(), clock_ns, actor)
+    work = _Import(database, home, ident, device, shown, xrays, limits or limits_of(home), clock_ns,
+                   actor)  # fmt: skip
     earlier = database.query(lambda c: hand.photos(c, home, ident, device))
     work.before = {one.sha256: one for one in earlier}
     work.told = database.query(lambda c: hand.proposals(c, ident, device))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rig.intake import geometry
 from rig.intake.correlate import Agreement, Float, Mask, agreement, seen
 from rig.intake.features import Features, Grey, Reference, Snapshot, homography, pairs
-from rig.intake.foreign import foreign, largest
+from rig.intake.foreign import foreign, largest, unproven
 from rig.intake.geometry import Matrix
 from rig.intake.limits import Limits
 from rig.intake.refine import rectify, refine
@@ -29,6 +29,7 @@ class Sight:
         agreement: of *texture* with the x-ray.
         hidden: where glare leaves nothing to compare.
         foreign: where something is that the x-ray does not explain.
+        judged: where that could be told at all: neither hidden nor outside the photo.
     """
 
     matrix: Matrix
@@ -41,6 +42,12 @@ class Sight:
     agreement: Agreement
     hidden: Mask
     foreign: Mask
+    judged: Mask
+
+    @property
+    def unproven(self) -> float:
+        """Largest connected area that is foreign or not judged, share of the x-ray, 0..1."""
+        return unproven(self.foreign, self.judged)
 
     @property
     def worst_cluster(self) -> float:
@@ -121,9 +128,7 @@ def _look(
     texture, deviation = seen(image, reference.texture, inside)
     hidden = washed_out(image, reference.grey, inside)
     result = agreement(reference.texture, texture, limits.block_correlation, hidden=hidden)
-    strange = foreign(reference.texture.deviation, deviation, inside & ~hidden)
+    strange, judged = foreign(reference.texture.deviation, deviation, inside & ~hidden)
     support = blocks if kind == "prior" else inliers
-    return (
-        Sight(matrix, kind, support, residual, image, inside, texture, result, hidden, strange),
-        "",
-    )
+    masks = (hidden, strange, judged)
+    return Sight(matrix, kind, support, residual, image, inside, texture, result, *masks), ""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rig.intake import geometry
-from rig.intake.correlate import Agreement, Float, Mask, agreement, partial
+from rig.intake.correlate import Float, Mask, agreement, partial
 from rig.intake.features import Grey, Reference, Snapshot
 from rig.intake.limits import Limits
 from rig.intake.locate import locate
@@ -29,6 +29,8 @@ class Verification:
         block_agreement: share of textured 8x8 blocks that agree, 0..1.
         block_cluster: largest connected area of 8x8 blocks that do not agree, share of the x-ray.
         worst_cluster: largest connected area that shows something else, share of the x-ray, 0..1.
+        unproven: the largest with what glare or the photo's edge hides: nothing larger can cover
+            the x-ray unseen.
         previous_correlation: partial correlation with the x-ray shown before, given this one; None
             when there was none before or it is the same picture.
         previous_in_part: the same over the upper or the lower quarter of the x-ray, whichever is
@@ -58,6 +60,7 @@ class Verification:
     located_by: str | None = None
     hidden: float = 0.0
     block_cluster: float = 0.0
+    unproven: float = 1.0
     xray_size: tuple[int, int] = (0, 0)
     photo_size: tuple[int, int] = (0, 0)
 
@@ -156,11 +159,9 @@ def _check(
     if sight.residual is not None:
         residual = sight.residual * reference.width / reference.grey.shape[1]
     quality = measure(sight.image, reference.grey, sight.inside, quad, size, residual, limits)
-    hidden = float(sight.hidden.mean())
-    verified, reason = _decide(found, sight.worst_cluster, hidden, (ratio, part), limits)
-    return Verification(
-        verified=verified,
-        reason=reason,
+    values = Verification(
+        verified=False,
+        reason="",
         score=found.score,
         block_agreement=found.block_agreement,
         worst_cluster=sight.worst_cluster,
@@ -171,9 +172,12 @@ def _check(
         inliers=sight.inliers,
         quality=quality,
         located_by=sight.kind,
-        hidden=hidden,
+        hidden=float(sight.hidden.mean()),
         block_cluster=found.cluster,
+        unproven=sight.unproven,
     )
+    verified, reason = decide(values, limits)
+    return replace(values, verified=verified, reason=reason)
 
 
 def _laid(reference: Reference, before: Reference, aspect: float) -> tuple[Float, Mask]:
@@ -207,40 +211,43 @@ def _at_a_side(photo: Float, expected: Float, before: Float, where: Mask) -> flo
     return max((value for value in found if value is not None), default=None)
 
 
-def _decide(
-    found: Agreement,
-    cluster: float,
-    hidden: float,
-    before: tuple[float | None, float | None],
-    limits: Limits,
-) -> tuple[bool, str]:
+def decide(found: Verification, limits: Limits) -> tuple[bool, str]:
+    """Whether the values of *found* are within *limits*, and the sentence that says so or why not.
+
+    What was located nowhere has a score of 0 and is refused.
+    """
     if found.score < limits.score:
         return False, (
             f"The photo does not show this x-ray: correlation {found.score:.2f}, "
             f"needed {limits.score:.2f}."
         )
-    if hidden > limits.hidden:
+    if found.hidden > limits.hidden:
         return False, (
-            f"Glare hides {hidden:.0%} of the x-ray, allowed {limits.hidden:.0%}; move the light "
-            "and shoot again."
+            f"Glare hides {found.hidden:.0%} of the x-ray, allowed {limits.hidden:.0%}; move the "
+            "light and shoot again."
         )
     if found.block_agreement < limits.block_agreement:
         return False, (
             f"Only {found.block_agreement:.0%} of the x-ray's blocks agree, "
             f"needed {limits.block_agreement:.0%}: something covers it or it is half switched."
         )
-    # What stands half in glare shows only the other half.
-    allowed = limits.worst_cluster if hidden < 0.01 else limits.worst_cluster_by_glare
-    if found.cluster > limits.block_cluster:
+    if found.block_cluster > limits.block_cluster:
         return False, (
-            f"Blocks of {found.cluster:.1%} of the x-ray in one piece do not agree, allowed "
+            f"Blocks of {found.block_cluster:.1%} of the x-ray in one piece do not agree, allowed "
             f"{limits.block_cluster:.1%}: something covers it."
         )
-    if cluster > allowed:
+    if found.worst_cluster > limits.worst_cluster:
         return False, (
-            f"{cluster:.1%} of the x-ray in one piece shows something else, allowed {allowed:.1%}."
+            f"{found.worst_cluster:.1%} of the x-ray in one piece shows something else, allowed "
+            f"{limits.worst_cluster:.1%}."
         )
-    ratio, part = before
+    if found.unproven > limits.unproven:
+        return False, (
+            f"{found.unproven:.1%} of the x-ray in one piece cannot be proven, allowed "
+            f"{limits.unproven:.1%}: glare or the edge of the photo hides it; move the light or "
+            "the phone and shoot again."
+        )
+    ratio, part = found.previous_correlation, found.previous_in_part
     if ratio is not None and ratio > limits.previous_correlation:
         return False, (
             f"The previous x-ray shines through: partial correlation {ratio:.2f}, "

@@ -64,6 +64,10 @@ def work_for(rig: Controller, kind: str, wanted: Mapping[str, Any]) -> Work:
         NotFoundError: no such campaign or catalog.
         SynthesisError: no such recipe.
     """
+    from rig.web import exports
+
+    if kind == exports.KIND:
+        return exports.work_for(rig, wanted)
     if kind not in KINDS:
         raise WantedError(f"No job is called {kind[:40]!r}; there are {', '.join(KINDS)}.")
     try:

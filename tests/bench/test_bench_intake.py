@@ -12,12 +12,12 @@ from bench import intake
 @pytest.mark.system
 def test_a_small_batch_is_taken_in_and_told(tmp_path, monkeypatch):
     """Real programs, real photos; the second run does nothing."""
-    monkeypatch.setattr(intake, "MEGAPIXELS", 2.0)
-    monkeypatch.setattr(intake, "DIFFERENT", 2)
+    monkeypatch.setattr("bench.intake_batch.MEGAPIXELS", 2.0)
     lines = []
     args = argparse.Namespace(captures=4, runs=1, dir=tmp_path)
     found = intake.measure(args, lines.append)
     assert found["photos"] == 4
+    assert found["located_by"] == {"orb": 1, "prior": 3}
     assert found["photos_per_s"] > 0
     assert found["again_seconds"]["median"] < found["seconds"]["median"]
     assert 50 < found["peak_rss_mb"] < 4000

@@ -10,10 +10,12 @@ from PIL import Image
 
 from bench.__main__ import main
 from bench.programs import BenchError
-from bench.verify_photos import half_of, orders, sources
+from bench.verify import SHOTS, STRANGERS, _claims
+from bench.verify_photos import Order, Photo, Source, half_of, orders, sources
 from bench.verify_table import table
 
 COUNT = 3
+pytestmark = pytest.mark.timeout(1200)  # photos are rendered: half a minute, on a busy machine ten
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +47,55 @@ def test_held_out_photos_are_verified(result: dict) -> None:
 def test_nothing_else_is_accepted(result: dict) -> None:
     """No impostor and no mishap of any kind, and each kind was there."""
     assert {row["kind"] for row in result["false"]} == {
-        "other patient", "dialog", "hand", "tear", "blend", "mirror", "black", "desktop"
+        "other patient", "dialog", "hand", "tear", "side tear", "blend", "mirror",
+        "black", "desktop",
     }  # fmt: skip
     assert [row for row in result["false"] if row["accepted"]] == []
+
+
+def claimed(of: list[str], photos_each: int = 4) -> list[tuple[str, int, int, bool]]:
+    """Claims on x-rays of the patients *of*: photo, shown, claimed, of the same patient."""
+    xrays = [Source(Path(f"{n}.png"), f"{who}/study{n}/view1") for n, who in enumerate(of)]
+    photos = [
+        Photo(Order("true", preset, at, 3.0, shot, at), Path(f"{at}-{preset}-{shot}.jpg"), ())
+        for preset, shot in (("easy", 1), ("typical", 1), ("hard", 1), ("hard", 2))[:photos_each]
+        for at in range(len(of))
+    ]
+    return [
+        (str(photo.file), photo.order.at, at, of[at] == of[photo.order.at])
+        for _, (photo,), claims in _claims(photos, xrays, seed=1)
+        for at in claims
+    ]
+
+
+def test_no_impostor_is_counted_twice_and_none_is_the_xray_itself() -> None:
+    """Two photos of a film may claim the same other film; one photo may not do so twice."""
+    found = claimed(["a"] * 4 + ["b"] * 2 + [f"p{n}" for n in range(20)])
+    assert len({(file, at) for file, _, at, _ in found}) == len(found)
+    assert all(shown != at for _, shown, at, _ in found)
+    same = [(shown, at) for _, shown, at, same in found if same]
+    assert len(set(same)) == 4 * 3 + 2 * 1  # both directions of every pair
+    assert len(same) == SHOTS * len(set(same))
+    strangers = [shown for _, shown, _, same in found if not same]
+    assert {strangers.count(at) for at in range(26)} == {STRANGERS}
+
+
+def test_the_photos_of_a_claim_are_of_different_kinds() -> None:
+    """As far as there are several; a film photographed once makes each claim once."""
+    found = claimed(["a", "a", *"bcdefghijk"])
+    for at in (0, 1):
+        kinds = {file.split("-")[1] for file, shown, _, same in found if shown == at and same}
+        assert len(kinds) == SHOTS
+    once = claimed(["a", "a", *"bcdefghijk"], photos_each=1)
+    assert sum(same for *_, same in once) == 2
+
+
+def test_impostors_tell_how_much_is_behind_the_claims(result: dict) -> None:
+    """Claims, and the different pairs of x-rays they are made of."""
+    same, other = result["impostors"]
+    assert (same["kind"], other["kind"]) == ("same patient", "other patient")
+    assert other["claims"] == other["xray_pairs"] == COUNT * (COUNT - 1)
+    assert (same["claims"], other["accepted"], other["patients"]) == (0, 0, COUNT)
 
 
 def test_the_place_is_found(result: dict) -> None:

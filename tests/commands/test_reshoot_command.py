@@ -308,3 +308,55 @@ def test_legacy_sessions_list_what_was_claimed(card_rig):
     with card_rig.database.read() as connection:
         found = reshoot.of_session(connection, card_rig.session)
     assert [(row.index, row.kind) for row in found.rows] == [(1, reshoot.Kind.MISSING)]
+
+
+@pytest.mark.parametrize("words", [(), ("--list",)])
+def test_a_campaign_that_was_never_shot_says_so(card_rig, capsys, words):
+    """Not \"nothing to shoot again\", as if all were well; no session is made."""
+    before = len(card_rig.log("session_created"))
+    assert call(card_rig, "camp", *words) == 1
+    told = capsys.readouterr().out
+    assert "Nothing of camp was shot yet (12 x-rays wait)" in told
+    assert "make a session on the campaign's page and start it" in told
+    assert call(card_rig, card_rig.session, *words) == 1
+    assert "was shot yet (6 x-rays wait)" in capsys.readouterr().out
+    assert len(card_rig.log("session_created")) == before
+    card_rig.commit(1)
+    bring(card_rig, code=0)
+    capsys.readouterr()
+    assert call(card_rig, "camp", *words) == 0
+
+
+def test_a_batch_starts_where_the_last_verified_photo_was(card_rig, capsys):
+    """On record for each photo; what comes later begins at the place that the log remembers."""
+    late = {index: card_rig.commit(index) for index in (1, 2, 3, 4)}[3]
+    kept = late.read_bytes()
+    late.unlink()
+    bring(card_rig, code=1)
+    ways = {index: one.detail["located_by"] for index, one in card_rig.photos().items()}
+    assert ways == {1: "orb", 2: "prior", 4: "prior"}
+    late.write_bytes(kept)
+    bring(card_rig, code=0)
+    assert card_rig.photos()[3].detail["located_by"] == "prior"
+    main(["batch", "import", card_rig.session, str(card_rig.card), "--again", "--workers", "2",
+          "--home", str(card_rig.home)])  # fmt: skip
+    ways = {index: one.detail["located_by"] for index, one in card_rig.photos().items()}
+    assert ways == {1: "orb", 2: "prior", 3: "prior", 4: "prior"}
+
+
+def test_the_home_s_own_thresholds_hold_for_what_it_takes_in(card_rig, capsys):
+    """Verdicts and drift follow `thresholds.toml`; one that makes no sense takes nothing in."""
+    card_rig.commit(1)
+    card_rig.commit(2, card_rig.frame(2, shift=4))
+    file = card_rig.home / "thresholds.toml"
+    file.write_text("scroe = 0.9\n")
+    words = ["batch", "import", card_rig.session, str(card_rig.card), "--home", str(card_rig.home)]
+    assert main(words) == 2
+    assert "there is no threshold 'scroe'" in capsys.readouterr().err
+    assert {one.verified for one in card_rig.photos().values()} == {None}
+    file.write_text("score = 1.0\nblock_agreement = 1.0\n")
+    assert main(words) == 1
+    assert "needed 1.00" in capsys.readouterr().out
+    file.write_text("drift = 2.0\n")
+    assert main([*words, "--again"]) == 0
+    assert {one.verified for one in card_rig.photos().values()} == {True}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import math
 
 import cv2
@@ -10,9 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from rig.dataset.box_table import iter_boxes
 from rig.dataset.boxes import area, carry, clipped, iou
+from rig.dataset.check import check
+from rig.dataset.export import export
+from rig.dataset.model import FilmCrop
+from rig.dataset.vindr import read_annotations
 from rig.synthesis.tilt import quad_to_quad
 
 EYE = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -209,3 +216,43 @@ def test_a_photo_without_a_homography_has_its_findings_listed_as_dropped(kit, an
     kit.build(annotations=read_annotations(annotations), synthetic=())
     reasons = {row["dropped"] for row in iter_boxes(kit.root)}
     assert reasons == {"It is not known where the x-ray is in the picture."}
+
+
+def test_films_carry_the_boxes_of_their_xray(kit, annotations):
+    """Cut by its content the x-ray fills the crop; cut by its edges nobody knows where it is."""
+    crop = kit.folder / "crop.jpg"
+    Image.effect_noise((100, 125), 60).save(crop)
+    other = kit.folder / "other.jpg"
+    Image.effect_noise((90, 80), 60).save(other)
+    third = kit.folder / "third.jpg"
+    Image.effect_noise((90, 80), 70).save(third)
+    films = [
+        FilmCrop(
+            0, kit.xrays[at].key, "x", file, hashlib.sha256(file.read_bytes()).hexdigest(), *size,
+            kit.xrays[at].split, kit.xrays[at].row, source,
+        )
+        for at, file, size, source in (
+            (0, crop, (100, 125), kit.xrays[0]), (2, other, (90, 80), None),
+            (4, third, (90, 80), None),
+        )
+    ]  # fmt: skip
+    kit.build(films=films, annotations=read_annotations(annotations))
+    rows = {}
+    for row in iter_boxes(kit.root):
+        if "/film/" in row["path"]:
+            rows.setdefault(row["path"].split("/")[2], []).append(row)
+    first = rows["patient00001"]
+    boxes = [tuple(row[edge] for edge in ("x_min", "y_min", "x_max", "y_max")) for row in first]
+    # x-rays of 40 x 50 pixels, 2.5 times as large here
+    assert boxes == [(25, 50, 75, 101.25), (27.5, 52.5, 72.5, 102.5), (5, 7.5, 16.25, 22.5)]
+    assert {row["visible"] for row in first} == {1.0}
+    assert [row["class_name"] for row in rows["patient00002"]] == ["No finding"]
+    (unknown,) = rows["patient00004"]
+    assert unknown["x_min"] is None
+    assert "not known where" in unknown["dropped"]
+    assert check(kit.root).problems == ()
+    report = export(kit.root, "coco", kit.folder / "coco")
+    listed = json.loads((report.path / "instances_train.json").read_text())
+    film = next(one for one in listed["images"] if "/film/" in one["file_name"])
+    kept = [one["bbox"] for one in listed["annotations"] if one["image_id"] == film["id"]]
+    assert [25, 50, 50, 51.25] in kept

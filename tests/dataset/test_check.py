@@ -207,3 +207,25 @@ def test_no_dataset_is_an_error(tmp_path):
     """Not a problem list."""
     with pytest.raises(DatasetError, match="no dataset"):
         check(tmp_path)
+
+
+def test_a_renamed_header_is_one_problem_and_not_one_for_each_picture(boxed):
+    """Its cause is not drowned in what follows from it; the other split is checked as ever."""
+    change(boxed.root / "train.csv", "Edema", "Oedema")
+    (boxed.root / "valid/stray.jpg").write_bytes(b"")
+    found = check(boxed.root).findings
+    assert [(one.kind, one.file) for one in found] == [
+        ("croissant", "croissant.json"), ("csv", "train.csv"), ("stray", "valid/stray.jpg"),
+    ]  # fmt: skip
+    assert "column 11 is 'Oedema', not 'Edema'" in found[1].text
+    assert "What it should list further was not compared." in found[1].text
+
+
+def test_a_row_that_is_cut_off_ends_the_comparison_there(built):
+    """What comes after it may be listed: only what was read is compared, and that is told."""
+    file = built.root / "train.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([*lines[:3], "Test-v1.0/train/natural\n", *lines[4:]]))
+    found = check(built.root).findings
+    assert [one.kind for one in found] == ["croissant", "csv"]
+    assert "line 4: 1 values, not 19" in found[1].text

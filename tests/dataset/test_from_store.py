@@ -20,6 +20,7 @@ from rig.capture.messages import AgentEvent
 from rig.catalog.model import COLUMNS
 from rig.cli import main
 from rig.dataset import from_store
+from rig.dataset.by_hand import film_photos
 from rig.dataset.captures import read_captures
 from rig.dataset.check import check
 from rig.planning.model import Environment
@@ -82,14 +83,14 @@ class Home:
         self._keep(hand.PHOTO, body, device, f"{digest}.jpg", data)
         return digest
 
-    def film(self, key: str, split: str, row: tuple[str, ...]) -> bytes:
+    def film(self, key: str, split: str, row: tuple[str, ...], way: str = "border") -> bytes:
         """The photo of a film was taken in; its crop."""
         data = picture(60)
         digest = hashlib.sha256(data).hexdigest()
         body = {
             "campaign": CAMPAIGN, "device": "pixel", "name": "f.jpg", "sha256": "0" * 64,
             "suffix": ".jpg", "crop_sha256": digest, "width": 64, "height": 48, "key": key,
-            "split": split, "row": list(row), "way": "border", "reason": "Because.",
+            "split": split, "row": list(row), "way": way, "reason": "Because.",
             "mirrored": False, "score": None, "homography": None,
         }  # fmt: skip
         self._keep(hand.FILM, body, "pixel", f"film/{digest}.crop.jpg", data)
@@ -179,6 +180,19 @@ def test_films_go_to_their_folder(home, tmp_path):
     assert file.read_bytes() == crop
     assert ",Male,70,Frontal,PA,1.0," in (report.path / "valid.csv").read_text()
     assert check(report.path).problems == ()
+
+
+def test_a_film_found_by_its_content_knows_its_xray(home):
+    """Boxes of the x-ray go into its crop; one found by its edges might show anything."""
+    one, two, *_ = home.read().xrays
+    home.film(one.key, one.split, one.row, way="content")
+    home.film(two.key, two.split, two.row)
+    home.film("patient09999/study1/view1_frontal", "valid", one.row, way="content")
+    with home.database.read() as connection:
+        films = {film.key: film for film in film_photos(connection, home.path, CAMPAIGN)}
+    assert films[one.key].source == one
+    assert films[two.key].source is None
+    assert films["patient09999/study1/view1_frontal"].source is None
 
 
 def test_what_comes_during_a_build_is_of_the_next(home, tmp_path):

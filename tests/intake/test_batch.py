@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rig.intake.batch import XraySource, take_in
 from rig.intake.limits import Limits
 from rig.intake.match import Status
+from rig.intake.prior import prior_of
+from rig.simulation.optics import shoot
 
 
 def take(batch, files=None, **options):
@@ -188,3 +191,81 @@ def test_an_executor_gives_the_same_report(batch, monkeypatch):
     with ThreadPoolExecutor(2) as executor:
         parallel = take(batch, executor=executor)
     assert timeless(parallel) == timeless(take(batch))
+
+
+@pytest.fixture
+def night(batch, sample, composed, photo_of):
+    """`night(indices, seed)`: photos of one tripod, and their true places on record."""
+    import io
+
+    def taken(indices, *, seed=5, bumped=()):
+        for index in indices:
+            frame, _ = composed(sample.pixels[index - 1])
+            shot = shoot(
+                Image.fromarray(frame),
+                "typical",
+                np.random.default_rng([seed, index]),
+                tripod=np.random.default_rng(seed + (index in bumped)),
+            )
+            out = io.BytesIO()
+            shot.photo.save(out, "JPEG", quality=90)
+            batch.commit(index, out.getvalue())
+
+    return taken
+
+
+def ways(report):
+    """Index -> how its x-ray was found; None when it was not verified."""
+    return {
+        r.index: r.verification.located_by if r.status is Status.VERIFIED else None
+        for r in report.results
+    }
+
+
+def test_a_whole_batch_starts_from_the_last_verified_place(batch, night, monkeypatch):
+    """One photo is sought everywhere; each further one, in any chunk, where the screen was."""
+    monkeypatch.setattr("rig.intake.batch.CHUNK", 2)
+    night(range(1, 8))
+    assert ways(take(batch)) == {1: "orb"} | dict.fromkeys(range(2, 8), "prior")
+    assert set(ways(take(batch, fixed=False)).values()) == {"orb"}
+
+
+def test_a_batch_that_goes_on_starts_where_it_was(batch, night):
+    """With the place of a photo that was verified before there is no scout."""
+    night((1, 2))
+    first, second = sorted(batch.folder.iterdir(), key=lambda file: "i000002" in file.name)
+    seen = only(take(batch, [first])).verification
+    known = prior_of(seen.homography, seen.xray_size, seen.photo_size, Limits().screen_aspect)
+    assert ways(take(batch, [second], prior=known)) == {2: "prior"}
+    assert ways(take(batch, [second])) == {2: "orb"}
+
+
+def test_bad_first_photos_do_not_mislead_the_batch(batch, night, sample, composed):
+    """Scouts that are not verified say nothing; a bump in the middle costs time and no photo."""
+    batch.commit(1, composed_jpeg(composed(sample.pixels[7])[0]))
+    night(range(2, 7), bumped=(4, 5, 6))
+    found = ways(take(batch))
+    assert found == {1: None, 2: "orb", 3: "prior", 4: "orb", 5: "prior", 6: "prior"}
+
+
+def composed_jpeg(frame):
+    import io
+
+    out = io.BytesIO()
+    Image.fromarray(frame).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+def test_the_number_of_workers_changes_nothing(batch, night, monkeypatch):
+    """Places are handed on between the same photos: bit for bit the same rows."""
+    monkeypatch.setattr("rig.intake.batch.CHUNK", 2)
+    night(range(1, 7), bumped=(5, 6))
+    alone = take(batch)
+    with ThreadPoolExecutor(3) as executor:
+        together = take(batch, executor=executor)
+    plain = [
+        [replace(r, verification=replace(r.verification, ms=0)) for r in report.results]
+        for report in (alone, together)
+    ]
+    assert plain[0] == plain[1]
+    assert {"prior", "orb"} == set(ways(alone).values())

@@ -8,7 +8,7 @@ import pytest
 
 from rig.intake.correlate import seen, textured
 from rig.intake.features import Reference
-from rig.intake.foreign import foreign, largest
+from rig.intake.foreign import foreign, largest, unproven
 
 
 @pytest.fixture
@@ -16,11 +16,15 @@ def xray(sample):
     return Reference(sample.pixels[0]).grey
 
 
-def strange(photo, xray, visible=None):
+def judged(photo, xray, visible=None):
     inside = np.ones(xray.shape, bool)
     reference = textured(xray)
     deviation = seen(photo, reference, inside)[1]
     return foreign(reference.deviation, deviation, inside if visible is None else visible)
+
+
+def strange(photo, xray, visible=None):
+    return judged(photo, xray, visible)[0]
 
 
 def test_a_camera_adds_nothing_foreign(xray):
@@ -55,5 +59,45 @@ def test_what_is_not_visible_neither_accuses_nor_excuses(xray):
     found = strange(photo, xray, visible)
     assert not found[60:140, 60:140].any()
     assert found[260:330, 310:410].mean() > 0.7
-    assert not foreign(np.ones((64, 64), np.float32), np.ones((64, 64), np.float32),
-                       np.zeros((64, 64), bool)).any()  # fmt: skip
+    even = np.ones((64, 64), np.float32)
+    for mask in foreign(even, even, np.zeros((64, 64), bool)):
+        assert not mask.any()
+
+
+def test_a_visible_pixel_among_hidden_ones_is_not_judged(xray):
+    """A slit through glare says nothing about what stands there; an open field does."""
+    visible = np.ones(xray.shape, bool)
+    visible[100:300, 100:300] = False
+    visible[198:202] = True
+    seen_at = judged(xray, xray, visible)[1]
+    assert not seen_at[200, 130:270].any()
+    assert not seen_at[150:190, 110:290].any()
+    assert seen_at[:60].all()
+    assert seen_at[350:].all()
+
+
+def test_what_stands_half_in_glare_is_unproven_as_a_whole():
+    """Neither half reaches the limit, both together do, also across a gap; not far apart."""
+    found, seen_at = np.zeros((400, 400), bool), np.ones((400, 400), bool)
+    found[100:160, 100:150] = True
+    for gap, least, most in ((0, 0.037, 0.038), (6, 0.037, 0.041), (150, 0.018, 0.020)):
+        glare = seen_at.copy()
+        glare[100:160, 150 + gap : 200 + gap] = False
+        assert largest(found) < 0.02 > largest(~glare)
+        assert least < unproven(found, glare) < most
+        assert unproven(found, seen_at) == largest(found)
+
+
+def test_what_glare_surrounds_is_unproven_too():
+    """An island in the middle of a ring of glare is as good as hidden."""
+    seen_at = np.ones((400, 400), bool)
+    seen_at[100:200, 100:200] = False
+    seen_at[120:180, 120:180] = True
+    assert unproven(~np.ones((400, 400), bool), seen_at) == 100 * 100 / 400**2
+
+
+def test_all_is_unproven_when_nothing_is_judged():
+    """And nothing when all is judged and nothing found."""
+    none = np.zeros((50, 40), bool)
+    assert unproven(none, none) == 1
+    assert unproven(none, ~none) == 0

@@ -46,6 +46,8 @@ def test_every_threshold_has_its_evidence():
         ("[score]\na = 1", "number"),
         ("area_min = 0.9\narea_max = 0.5", "above"),
         ("focus_reject = 0.5\nfocus_warn = 0.4", "above"),
+        ("worst_cluster = 0.03", "above unproven"),
+        ("worst_cluster_by_glare = 0.01", "worst_cluster_by_glare"),
         ("score 0.5", "TOML"),
     ],
 )

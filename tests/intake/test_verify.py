@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from rig.intake import geometry
 from rig.intake.features import Reference
 from rig.intake.limits import Limits
 from rig.intake.prior import next_prior
-from rig.intake.verify import verify
+from rig.intake.verify import Verification, decide, verify
 from rig.simulation import mishaps
 
 SOME = range(0, 48, 6)
@@ -159,6 +160,8 @@ def test_every_output_of_the_design_is_there(sample, photo_of):
     photo, _ = photo_of(xray, seed=2)
     found = verify(photo, xray, sample.pixels[8])
     assert (found.located_by, found.hidden) == ("orb", 0)
+    assert found.worst_cluster <= found.unproven <= Limits().unproven
+    assert 0 <= found.block_cluster <= Limits().block_cluster
     assert found.xray_size == xray.shape[::-1]
     assert found.photo_size == photo.shape[1::-1]
     assert found.inliers >= Limits().inliers
@@ -186,6 +189,85 @@ def test_what_covers_three_and_ten_percent_is_refused(kind, place, sample, compo
     found = verify(photo, xray, sample.pixels[place - 1])
     assert not found.verified
     assert found.worst_cluster > Limits().worst_cluster or found.block_agreement < 0.85
+
+
+def lit(frame, centre, radii, power):
+    """*frame* with a lamp's reflection added in light, clipped as a sensor does."""
+    y, x = np.mgrid[0 : frame.shape[0], 0 : frame.shape[1]]
+    lamp = power * np.exp(-(((x - centre[0]) / radii[0]) ** 2) - ((y - centre[1]) / radii[1]) ** 2)
+    light = np.clip((frame / 255.0) ** 2.2 + lamp, 0, 1)
+    return np.rint(light ** (1 / 2.2) * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("place", [0, 12, 30])
+def test_a_window_that_glare_hides_wholly_is_not_vouched_for(place, sample, composed):
+    """Nothing of it is seen, so nothing contradicts; the place where it stands proves nothing."""
+    xray = sample.pixels[place]
+    frame, onto = composed(xray)
+    box = (int(onto[0, 2]), int(onto[1, 2]), round(onto[0, 0] * xray.shape[1]), 1080)
+    side = round(float(np.sqrt(0.03 * box[2] * box[3])))
+    middle = (box[0] + box[2] // 2, box[1] + 540)
+    window = frame.copy()
+    x, y = middle[0] - side // 2, middle[1] - side // 2
+    window[y : y + side, x : x + side] = 90
+    for shown in (frame, window):
+        found = verify(lit(shown, middle, (110, 100), 6), xray, sample.pixels[place - 1])
+        assert found.score > Limits().score
+        assert found.worst_cluster <= Limits().worst_cluster
+        assert found.hidden <= Limits().hidden
+        assert found.unproven > Limits().unproven
+        assert not found.verified
+        assert "cannot be proven" in found.reason
+    open_ = verify(window, xray, sample.pixels[place - 1])
+    assert open_.worst_cluster > Limits().worst_cluster
+
+
+@pytest.mark.parametrize("side", ["left", "bottom"])
+def test_an_xray_that_leaves_the_photo_is_not_vouched_for(side, sample, composed):
+    """5 % beyond the photo's edge may show anything; 1 % is less than what matters."""
+    xray = sample.pixels[3]
+    frame, onto = composed(xray)
+    left, width = int(onto[0, 2]), round(onto[0, 0] * xray.shape[1])
+    cut = {"left": frame[:, left + width // 20 :], "bottom": frame[: 1080 - 54]}[side]
+    found = verify(np.ascontiguousarray(cut), xray)
+    assert found.score > Limits().score
+    assert not found.verified
+    assert found.unproven > 0.04
+    little = verify(np.ascontiguousarray(frame[:, left + width // 100 :]), xray)
+    assert little.verified, little.reason
+    assert 0.005 < little.unproven <= Limits().unproven
+
+
+GOOD = Verification(True, "", score=0.9, block_agreement=1, worst_cluster=0, unproven=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "word"),
+    [
+        ("score", 0.74, "does not show"),
+        ("hidden", 0.16, "Glare hides"),
+        ("block_agreement", 0.84, "blocks agree"),
+        ("block_cluster", 3 / 64, "Blocks of 4.7%"),
+        ("worst_cluster", 0.025, "something else"),
+        ("unproven", 0.025, "cannot be proven"),
+        ("previous_correlation", 0.31, "shines through"),
+        ("previous_in_part", 0.43, "One end"),
+    ],
+)
+def test_every_limit_alone_refuses(name, bad, word):
+    """Each with a sentence of its own; at the limit it still passes."""
+    at = replace(GOOD, **{name: getattr(Limits(), name)})
+    assert decide(at, Limits())[0]
+    verified, reason = decide(replace(GOOD, **{name: bad}), Limits())
+    assert not verified
+    assert word in reason
+    assert reason.endswith(".")
+
+
+def test_what_was_not_located_is_refused():
+    """Whatever the limits of areas say: there is nothing to measure them on."""
+    lenient = Limits(unproven=1.0, worst_cluster=1.0, block_agreement=0.0)
+    assert not decide(Verification(False, "nowhere"), lenient)[0]
 
 
 def test_a_prior_finds_the_next_photo_and_does_not_vouch_for_another(sample, photo_of):

@@ -94,6 +94,37 @@ def test_a_build_can_be_cancelled_and_leaves_nothing(ready, monkeypatch):
     assert wait(ready.running, job)["state"] == "done"
 
 
+def test_an_export_that_was_stopped_leaves_nothing_and_can_be_taken_up(built, monkeypatch):
+    """Cancelled between two images; resumed it begins anew under its number."""
+    from rig.dataset import export as forms
+
+    ready, job = built
+    name = job["result"]["name"]
+    real = forms.export
+
+    def slow(root, form, *, progress):
+        def step(done: int, total: int) -> None:
+            time.sleep(0.2)
+            progress(done, total)
+
+        return real(root, form, progress=step)
+
+    monkeypatch.setattr(forms, "export", slow)
+    begun = ready.running.post(f"/api/datasets/{name}/export", to="hf")["job"]
+    ready.running.post(f"/api/jobs/{begun}/cancel")
+    assert wait(ready.running, begun)["state"] == "cancelled"
+    assert [one.name for one in (ready.running.home / "datasets").iterdir()] == [name]
+    monkeypatch.setattr(forms, "export", real)
+    again = ready.running.post(f"/api/jobs/{begun}/resume")
+    assert again["id"] == begun
+    assert wait(ready.running, begun)["result"]["path"] == f"{name}-hf"
+    (ready.running.home / "datasets" / name).rename(ready.running.home / "gone")
+    with ready.running.operator() as client:
+        lost = client.post(f"/api/datasets/{name}/export", json={"to": "hf"})
+    assert lost.status_code == 404
+    assert "build one first" in lost.json()["detail"]
+
+
 @pytest.mark.parametrize("name", ["nothing", "..", ".hidden", "a%2F..%2F.."])
 def test_other_names_are_no_datasets(ready, name):
     """404 or 422, never a file outside the folder."""

@@ -21,7 +21,7 @@ class ExportReport:
     boxes: int
 
 
-FORMS = ("hf", "croissant", "webdataset", "coco")
+FORMS = ("hf", "croissant", "webdataset", "coco", "vindr")
 """What `export` writes."""
 
 
@@ -46,13 +46,14 @@ def export(
     Raises:
         DatasetError: *root* is no dataset, *out* is something else, or a package is missing.
     """
-    from rig.dataset.export import coco, croissant, huggingface, webdataset
+    from rig.dataset.export import coco, croissant, huggingface, vindr, webdataset
 
     writers: dict[str, Callable[..., ExportReport]] = {
         "hf": partial(huggingface.export, copy=copy),
         "croissant": croissant.export,
         "webdataset": webdataset.export,
         "coco": coco.export,
+        "vindr": vindr.export,
     }
     if form not in writers:
         raise DatasetError(f"No export {form!r}; choose one of {', '.join(FORMS)}.")

@@ -1,4 +1,4 @@
-"""Packages of the extra `export`, which the rig itself runs without."""
+"""Packages of the extras `export` and `dicom`, which the rig itself runs without."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from rig.dataset.errors import DatasetError
 
 
-def package(name: str, purpose: str) -> Any:
-    """The module *name*; *purpose* begins the sentence when it is not installed.
+def package(name: str, purpose: str, extra: str = "export") -> Any:
+    """The module *name* of *extra*; *purpose* begins the sentence when it is not installed.
 
     Raises:
         DatasetError: it is missing.
@@ -19,5 +19,5 @@ def package(name: str, purpose: str) -> Any:
     except ImportError as error:
         raise DatasetError(
             f"{purpose} needs the Python package {name.partition('.')[0]}, which is not installed: "
-            "pip install 'capture-rig[export]'."
+            f"pip install 'capture-rig[{extra}]'."
         ) from error

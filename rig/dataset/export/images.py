@@ -29,14 +29,19 @@ class ImageRow:
         place: what its `Path` says.
         path: relative to the dataset.
         capture: its row of the captures; None for what is no photo.
-        boxes: its findings with a box.
+        findings: its rows of the table of boxes: with a box, dropped, or `No finding`.
     """
 
     row: Row
     place: layout.Place
     path: str
     capture: Mapping[str, Any] | None
-    boxes: tuple[BoxRow, ...]
+    findings: tuple[BoxRow, ...]
+
+    @property
+    def boxes(self) -> tuple[BoxRow, ...]:
+        """Its findings with a box."""
+        return tuple(row for row in self.findings if row["x_min"] is not None)
 
     @property
     def labels(self) -> dict[str, float | None]:
@@ -116,11 +121,7 @@ def _captures(root: Path, split: str) -> Iterator[Mapping[str, Any]]:
 def _boxes(root: Path, split: str) -> Iterator[Mapping[str, Any]]:
     copies = layout.RECTIFIED + "/"
     for row in iter_boxes(root):
-        if (
-            row["split"] == split
-            and row["x_min"] is not None
-            and not row["path"].startswith(copies)
-        ):
+        if row["split"] == split and not row["path"].startswith(copies):
             yield row
 
 

@@ -6,7 +6,6 @@ What builds and reads them is imported when it is wanted: a controller starts wi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,11 +13,9 @@ from fastapi import APIRouter
 from fastapi import Path as PathParam
 from pydantic import BaseModel
 
-from rig.web import works
+from rig.web import exports, works
 from rig.web.controller import Controller
 from rig.web.deps import Rig, operator
-from rig.web.jobs import Handle
-from rig.web.problems import Problem
 
 router = APIRouter(tags=["datasets"], dependencies=operator)
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$"
@@ -37,7 +34,7 @@ class Build(BaseModel):
 class Export(BaseModel):
     """The form to export to; the export lies beside the dataset."""
 
-    to: Literal["hf", "croissant", "webdataset", "coco"]
+    to: Literal["hf", "croissant", "webdataset", "coco", "vindr"]
 
 
 class Begun(BaseModel):
@@ -71,32 +68,17 @@ def describe_dataset(rig: Rig, name: Name, *, blanks: bool = False) -> dict[str,
     """What `rig dataset stats --json` prints."""
     from rig.dataset.statistics import statistics
 
-    return statistics(_find(rig, name)).as_json(blanks=blanks)
+    return statistics(exports.find(rig, name)).as_json(blanks=blanks)
 
 
 @router.post("/api/datasets/{name}/export", status_code=202)
 async def export_dataset(rig: Rig, name: Name, told: Export) -> Begun:
-    """Export a dataset."""
-    root = _find(rig, name)
-
-    def work(handle: Handle) -> Mapping[str, Any]:
-        from rig.dataset.export import export
-
-        report = export(root, told.to, progress=handle.progress)
-        return {"path": report.path.name, "images": report.images, "boxes": report.boxes}
-
-    return Begun(job=rig.jobs.submit("export", work))
+    """Export a dataset: the job `export`, which begins anew when it is resumed."""
+    wanted = {"dataset": name, **told.model_dump()}
+    work = await asyncio.to_thread(works.work_for, rig, "export", wanted)
+    return Begun(job=rig.jobs.submit("export", work, wanted=wanted, long=True))
 
 
 def folder(rig: Controller) -> Path:
     """Where the datasets of this controller are."""
     return rig.home / works.DATASETS
-
-
-def _find(rig: Controller, name: str) -> Path:
-    from rig.dataset.labels import splits_of
-
-    root = folder(rig) / name
-    if not splits_of(root):
-        raise Problem(404, f"No dataset is named {name!r}; build one first.")
-    return root

@@ -103,6 +103,7 @@ def _view(connection: Connection, target: str, catalog: str) -> dict[str, Any]:
         "rows": rows,
         "wanted": len(found.wanted()),
         "doubtful": len(found.wanted(doubtful=True)) - len(found.wanted()),
+        "again": sum(row.again is not None for row in found.rows),
         "seq": events.last_seq(connection),
     }
 

@@ -1,0 +1,24 @@
+"""The limits of the optical check for everything that one home takes in: `HOME/thresholds.toml`.
+
+Real photos have to confirm the designed limits, so all of them are configuration: `rig verify
+--print-thresholds` prints the file, and whoever takes photos in (as they arrive, batches, photos by
+hand, films) reads it again each time. It is part of the home, so a backup holds it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rig.intake.limits import Limits, load
+
+FILE = "thresholds.toml"
+
+
+def limits_of(home: Path) -> Limits:
+    """The limits of *home*; the designed ones without the file.
+
+    Raises:
+        UserError: the file cannot be read, or says what makes no sense.
+    """
+    file = home / FILE
+    return load(file) if file.exists() else Limits()
