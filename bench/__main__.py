@@ -93,6 +93,10 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     verify.register(parser)
     parser.add_argument(
+        "--megapixels", type=float, default=12.0, metavar="N",
+        help="of entry intake: size of its photos (default 12)",
+    )  # fmt: skip
+    parser.add_argument(
         "--large", action="store_true", help="of entry dataset: 10 million x-rays, too (hours)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")

@@ -21,7 +21,7 @@ from typing import Any
 
 from bench.capture import machine
 from bench.figures import spread
-from bench.intake_batch import MEGAPIXELS, PRESET, SESSION, Batch, new_home, photographed
+from bench.intake_batch import PRESET, SESSION, Batch, new_home, photographed
 from bench.programs import BenchError
 from rig.store import captures
 from rig.store.database import Database
@@ -41,8 +41,8 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
     found: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="rig-bench-", dir=args.dir) as made:
         folder = Path(made)
-        tell(f"photographing {args.captures} x-rays at {MEGAPIXELS:g} megapixels")
-        batch = photographed(folder, args.captures, workers, tell)
+        tell(f"photographing {args.captures} x-rays at {args.megapixels:g} megapixels")
+        batch = photographed(folder, args.captures, args.megapixels, workers, tell)
         for run in range(1, args.runs + 1):
             home = new_home(folder / f"home-{run}", batch)
             tell(f"run {run} of {args.runs}: {args.captures} photos, {workers} workers")
@@ -55,7 +55,7 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
         told = machine(folder)
     return {
         "bench": "intake", "machine": told, "photos": args.captures, "runs": args.runs,
-        "megapixels": MEGAPIXELS, "preset": PRESET, "photo_bytes": batch.bytes // args.captures,
+        "megapixels": args.megapixels, "preset": PRESET, "photo_bytes": batch.bytes // args.captures,
         "workers": workers, "located_by": dict(sorted(found.items())),
         "seconds": spread(first),
         "photos_per_s": args.captures / spread(first)["median"],

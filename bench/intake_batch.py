@@ -26,7 +26,6 @@ from rig.store import catalogs
 from rig.store.database import Database
 from rig.synthesis.pool import make_pool
 
-MEGAPIXELS = 12.0
 PRESET: Literal["typical"] = "typical"
 SESSION = "s" + "b" * 16
 CAMPAIGN = "be" * 8
@@ -63,7 +62,9 @@ class Batch:
         return sum(size for _, _, size in self.photos)
 
 
-def photographed(folder: Path, count: int, workers: int, tell: Callable[[str], None]) -> Batch:
+def photographed(
+    folder: Path, count: int, megapixels: float, workers: int, tell: Callable[[str], None]
+) -> Batch:
     """Make *count* x-rays, no two alike, and photograph each; all from one tripod.
 
     Raises:
@@ -78,7 +79,7 @@ def photographed(folder: Path, count: int, workers: int, tell: Callable[[str], N
     with make_pool(workers) as pool, (data / "xrays.csv").open("w", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(COLUMNS)
-        jobs = partial(_photograph, sample, data, card, MEGAPIXELS)
+        jobs = partial(_photograph, sample, data, card, megapixels)
         for index, photo in enumerate(pool.map(jobs, range(1, count + 1)), 1):
             writer.writerow([f"{key_of(index)}.jpg", "Female", "60", "Frontal", "PA", *[""] * 14])
             taken.append(photo)

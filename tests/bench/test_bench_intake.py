@@ -10,11 +10,10 @@ from bench import intake
 
 
 @pytest.mark.system
-def test_a_small_batch_is_taken_in_and_told(tmp_path, monkeypatch):
+def test_a_small_batch_is_taken_in_and_told(tmp_path):
     """Real programs, real photos; the second run does nothing."""
-    monkeypatch.setattr("bench.intake_batch.MEGAPIXELS", 2.0)
     lines = []
-    args = argparse.Namespace(captures=4, runs=1, dir=tmp_path)
+    args = argparse.Namespace(captures=4, runs=1, megapixels=2.0, dir=tmp_path)
     found = intake.measure(args, lines.append)
     assert found["photos"] == 4
     assert found["located_by"] == {"orb": 1, "prior": 3}
