@@ -13,6 +13,7 @@ from typing import Any
 from bench import (
     capture,
     dataset,
+    dicom,
     intake,
     loss,
     plan,
@@ -35,6 +36,7 @@ EXAMPLES = """examples:
   python -m bench store --sizes 10507 224316    a store with that many captures
   python -m bench intake --captures 500 --runs 1  a batch of photos taken in
   python -m bench dataset --large               tables of 224,316 and of 10 million x-rays
+  python -m bench dicom --captures 12           DICOM images a second, beside pydicom alone
   python -m bench synthesis --runs 3 --original ../cheXphoto    twins beside the original's
   python -m bench upload --captures 24          photos to a controller, beside curl
   python -m bench verify --seed 7 --xrays train.csv --photos photos --contact doubtful.jpg
@@ -44,6 +46,7 @@ Entry = Callable[[argparse.Namespace, Callable[[str], None]], dict[str, Any]]
 ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
     "capture": (capture.measure, capture.table),
     "dataset": (dataset.measure, dataset.table),
+    "dicom": (dicom.measure, dicom.table),
     "intake": (intake.measure, intake.table),
     "loss": (loss.measure, loss.table),
     "plan": (plan.measure, plan.table),

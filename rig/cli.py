@@ -19,6 +19,8 @@ COMMANDS: dict[str, str] = {
     "restore": "make a home out of a backup",
     "check": "whether a home holds what its database says",
     "catalog": "import and show x-rays",
+    "pacs": "pull x-rays out of a hospital's archive (DICOM, DICOMweb)",
+    "readers": "check, compare and fuse what several readers said (VinDr-CXR's tables)",
     "campaign": "create and show campaigns",
     "station": "add and list stations (a monitor and its phone)",
     "room": "check a room's actuators and light sensors, set one by hand, list serial ports",

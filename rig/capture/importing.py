@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from rig.capture import projections
-from rig.catalog.chexpert import CatalogImport, import_csv
+from rig.catalog.chexpert import CatalogImport, Problem, import_csv
 from rig.catalog.order import Order
 from rig.store import catalogs
 from rig.store.catalogs import Catalog
@@ -33,9 +33,12 @@ def import_catalog(
     skip_bad: bool,
     now_ns: int,
     actor: str,
+    left_out: Sequence[Problem] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Catalog:
     """Import and keep; refuses as a whole when a row is bad, unless *skip_bad*. Takes long; blocks.
+
+    What was *left_out* before the CSV was written is kept with its own bad rows.
 
     Raises:
         ConflictError: the name is taken.
@@ -44,7 +47,7 @@ def import_catalog(
     """
     catalogs.check_name(name, "catalog")
     # Looked up before the long work, and again when it is kept.
-    database.query(lambda connection: _is_free(connection, name))
+    database.query(lambda connection: check_free(connection, name))
     found = import_csv(csv.resolve(), data_dir.resolve(), order=order, seed=seed, progress=progress)
     _check(found, csv, skip_bad=skip_bad)
     kept = Catalog(
@@ -55,7 +58,7 @@ def import_catalog(
         ordering=order,
         seed=seed,
         count=len(found.xrays),
-        problems=[asdict(problem) for problem in found.problems],
+        problems=[asdict(problem) for problem in (*left_out, *found.problems)],
         created_ns=now_ns,
     )
 
@@ -68,7 +71,12 @@ def import_catalog(
     return kept
 
 
-def _is_free(connection: Connection, name: str) -> None:
+def check_free(connection: Connection, name: str) -> None:
+    """No catalog has this *name*.
+
+    Raises:
+        ConflictError: one has.
+    """
     try:
         catalogs.find(connection, name)
     except NotFoundError:

@@ -10,12 +10,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from rig.commands import catalog_dicom, catalog_review
 from rig.commands.progress import progress
 from rig.settings import add_home, home_of
 
 EXAMPLES = """examples:
   rig catalog import chexpert --csv CheXpert-v1.0-small/valid.csv --data-dir .
   rig catalog import mixed --csv train.csv --data-dir /data --order shuffle --seed 7 --skip-bad
+  rig catalog import-dicom ward3 /media/cd/DICOMDIR
   rig catalog show chexpert --json
 """
 
@@ -31,12 +33,19 @@ def register(parser: argparse.ArgumentParser) -> None:
     new.add_argument("--order", choices=("csv", "patient", "shuffle"), default="csv")
     new.add_argument("--seed", type=int, default=0, help="of --order shuffle")
     new.add_argument("--skip-bad", action="store_true", help="leave bad rows out")
+    dicom = sub.add_parser("import-dicom", help="de-identify and render DICOM files")
+    catalog_dicom.register(dicom)
+    review = sub.add_parser("review", help="decide about images that an import holds back")
+    catalog_review.register(review)
     show = sub.add_parser("show", help="what a catalog holds")
     show.add_argument("name", metavar="NAME")
     show.add_argument("--rows", action="store_true", help="with --json: every x-ray too")
-    for one, run in ((new, run_import), (show, run_show)):
+    runs = ((new, run_import), (dicom, catalog_dicom.run_import_dicom), (show, run_show),
+            (review, catalog_review.run_review))  # fmt: skip
+    for one, run in runs:
         add_home(one)
-        one.add_argument("--json", action="store_true", help="one JSON object on standard output")
+        what = "a JSON object per file, then one" if one is dicom else "one JSON object"
+        one.add_argument("--json", action="store_true", help=f"{what} on standard output")
         one.set_defaults(run=run)
 
 
@@ -102,5 +111,5 @@ def run_show(args: argparse.Namespace) -> int:
     for split, count in sorted(splits.items()):
         print(f"  {split:6} {count}")
     if kept.problems:
-        print(f"  {len(kept.problems)} rows of the CSV were left out")
+        print(f"  {len(kept.problems)} rows or files were left out")
     return 0

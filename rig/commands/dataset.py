@@ -183,7 +183,7 @@ def _tell_build(report: BuildReport, args: argparse.Namespace, exports: list[str
         print(json.dumps(row | {"boxes": report.boxes, "boxes_dropped": report.boxes_dropped}))
     else:
         made = "".join(f", {count} {kind}" for kind, count in report.synthetic.items())
-        told = f", {report.boxes} boxes" if args.boxes else ""
+        told = f", {report.boxes} boxes" if args.boxes or report.boxes else ""
         print(f"{report.path}: {report.natural} photos{made}{told}, {report.missing} gaps")
         lines = [*(f"gap: index {g['index']}: {g['reason']}" for g in gaps), *report.failed]
         print(*lines, sep="\n", end="\n" if lines else "")

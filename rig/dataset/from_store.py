@@ -18,7 +18,7 @@ from rig.dataset.conditions import Conditions
 from rig.dataset.model import BuildReport, CapturedPhoto, Gap
 from rig.dataset.records import Record, Spool
 from rig.dataset.rectified import Rectify
-from rig.dataset.vindr import Annotations
+from rig.dataset.vindr import Annotations, read_annotations
 from rig.planning.model import Environment
 from rig.store import captures, catalogs, condition_log, tables
 from rig.store.captures import Committed, Photo
@@ -60,6 +60,8 @@ def build_campaign(
 
     The store is read once, at the beginning: photos that come later are of the next build.
 
+    Without *annotations*, those that came with the catalog (see `own_annotations`) are used.
+
     Raises:
         NotFoundError: there is no such campaign.
         DatasetError: as `build_from`.
@@ -67,6 +69,8 @@ def build_campaign(
     with ExitStack() as stack:
         with database.read() as connection:
             row = _campaign(connection, campaign)
+            if annotations is None:
+                annotations = own_annotations(connection, row["catalog"])
             films = film_photos(connection, home, row["id"])
             spool = stack.enter_context(Spool(_records(connection, home, row)))
         return build_from(
@@ -104,6 +108,21 @@ def read_campaign(connection: Connection, home: Path, name: str) -> Shot:
         tuple(photo for record in records for photo in record.photos),
         tuple(gap for record in records for gap in record.gaps),
     )
+
+
+def own_annotations(connection: Connection, catalog_id: str) -> Annotations | None:
+    """The boxes that an import of DICOM files laid beside its pictures; None when there are none.
+
+    Raises:
+        DatasetError: a file of theirs cannot be read.
+    """
+    table = tables.catalog
+    kept = select(table.c.csv, table.c.data_dir).where(table.c.id == catalog_id)
+    csv, data_dir = (Path(one) for one in connection.execute(kept).one())
+    if (csv.parent, csv.name) != (data_dir.parent, "catalog.csv"):
+        return None  # a folder of somebody's, with whatever lies in it
+    files = sorted((csv.parent / "annotations").glob("annotations_*.csv"))
+    return read_annotations(*files) if files else None
 
 
 def _campaign(connection: Connection, name: str) -> RowMapping:

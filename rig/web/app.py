@@ -29,6 +29,7 @@ from rig.web.api import (
     photos,
     release,
     reshoot,
+    review,
     sessions,
     stations,
 )
@@ -101,6 +102,7 @@ def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastA
         photos,
         release,
         reshoot,
+        review,
         datasets,
         hand,
         phone,
