@@ -55,7 +55,8 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
         told = machine(folder)
     return {
         "bench": "intake", "machine": told, "photos": args.captures, "runs": args.runs,
-        "megapixels": args.megapixels, "preset": PRESET, "photo_bytes": batch.bytes // args.captures,
+        "megapixels": args.megapixels, "preset": PRESET,
+        "photo_bytes": batch.bytes // args.captures,
         "workers": workers, "located_by": dict(sorted(found.items())),
         "seconds": spread(first),
         "photos_per_s": args.captures / spread(first)["median"],

@@ -35,8 +35,11 @@ class Limits:
             at 0.50 some true photos were lost to noise in low-contrast blocks.
         block_cluster: largest connected area of textured blocks that do not agree, share of the
             x-ray; one block of 64, the design's limit. A dark hand over dark lungs in a noisy photo
-            leaves little else: one of 61 left two blocks, score 0.77 and worst_cluster 0.019. Easy
-            and typical photos have one block at most, of 66 hard ones 5 have more.
+            leaves little else: one of 61 left two blocks, score 0.77 and worst_cluster 0.019.
+        block_cluster_alone: the same where nothing else speaks against the photo: two blocks. Of
+            100 typical photos of 3 megapixels from one tripod two have two blocks, with a score of
+            0.95 and nothing at all that is unproven.
+        alone: up to which `unproven` nothing else speaks against it.
         worst_cluster: largest connected area that shows something else (see `rig.intake.foreign`),
             share of the x-ray's area. Here: easy photos at most 0.020, typical 0.012; windows of
             3 % at least 0.034 in 174 photos, with what glare hides.
@@ -83,6 +86,8 @@ class Limits:
     block_agreement: float = 0.85
     block_correlation: float = 0.40
     block_cluster: float = 0.02
+    block_cluster_alone: float = 0.035
+    alone: float = 0.008
     worst_cluster: float = 0.024
     unproven: float = 0.024
     hidden: float = 0.15
@@ -138,6 +143,8 @@ _ORDERED = (
     ("focus_reject", "focus_warn"),
     ("glare_warn", "glare_reject"),
     ("worst_cluster", "unproven"),
+    ("block_cluster", "block_cluster_alone"),
+    ("alone", "unproven"),
     ("drift", "creep"),
 )
 

@@ -231,10 +231,12 @@ def decide(found: Verification, limits: Limits) -> tuple[bool, str]:
             f"Only {found.block_agreement:.0%} of the x-ray's blocks agree, "
             f"needed {limits.block_agreement:.0%}: something covers it or it is half switched."
         )
-    if found.block_cluster > limits.block_cluster:
+    alone = found.unproven <= limits.alone
+    blocks = limits.block_cluster_alone if alone else limits.block_cluster
+    if found.block_cluster > blocks:
         return False, (
             f"Blocks of {found.block_cluster:.1%} of the x-ray in one piece do not agree, allowed "
-            f"{limits.block_cluster:.1%}: something covers it."
+            f"{blocks:.1%}: something covers it."
         )
     if found.worst_cluster > limits.worst_cluster:
         return False, (

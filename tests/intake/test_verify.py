@@ -264,6 +264,17 @@ def test_every_limit_alone_refuses(name, bad, word):
     assert reason.endswith(".")
 
 
+def test_two_blocks_pass_only_where_nothing_else_speaks_against_the_photo():
+    """A hand leaves two blocks and a little of something else; noise leaves two blocks alone."""
+    two = replace(GOOD, block_cluster=2 / 64)
+    assert decide(two, Limits())[0]
+    verified, reason = decide(replace(two, unproven=0.019, worst_cluster=0.019), Limits())
+    assert not verified
+    assert "Blocks of 3.1%" in reason
+    assert "allowed 2.0%" in reason
+    assert decide(replace(two, block_cluster=1 / 64, unproven=0.019), Limits())[0]
+
+
 def test_what_was_not_located_is_refused():
     """Whatever the limits of areas say: there is nothing to measure them on."""
     lenient = Limits(unproven=1.0, worst_cluster=1.0, block_agreement=0.0)
