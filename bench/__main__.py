@@ -22,6 +22,7 @@ from bench import (
     synthesis,
     upload,
     verify,
+    web,
 )
 from bench.programs import BenchError
 
@@ -37,6 +38,7 @@ EXAMPLES = """examples:
   python -m bench dataset --large               tables of 224,316 and of 10 million x-rays
   python -m bench synthesis --runs 3 --original ../cheXphoto    twins beside the original's
   python -m bench upload --captures 24          photos to a controller, beside curl
+  python -m bench web                           the controller under 2,000 events a second
   python -m bench verify --seed 7 --xrays train.csv --photos photos --contact doubtful.jpg
 """
 
@@ -53,6 +55,7 @@ ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
     "synthesis": (synthesis.measure, synthesis.table),
     "upload": (upload.measure, upload.table),
     "verify": (verify.measure, verify.table),
+    "web": (web.measure, web.table),
 }
 """By name: what measures, and what makes a table for people of it."""
 
@@ -88,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--sizes", type=_sizes, nargs="+", default=(), metavar="N",
-        help="of entries plan, store and dataset: how many (default: 10507, 224316 and, of the "
+        help="of plan, store, dataset and web: how many (default: 10507, 224316 and, of the "
         "store, 10 million, which takes many minutes and gigabytes)",
     )  # fmt: skip
     verify.register(parser)
