@@ -23,6 +23,7 @@ from bench import (
     synthesis,
     upload,
     verify,
+    web,
 )
 from bench.programs import BenchError
 
@@ -39,6 +40,7 @@ EXAMPLES = """examples:
   python -m bench dicom --captures 12           DICOM images a second, beside pydicom alone
   python -m bench synthesis --runs 3 --original ../cheXphoto    twins beside the original's
   python -m bench upload --captures 24          photos to a controller, beside curl
+  python -m bench web                           the controller under 2,000 events a second
   python -m bench verify --seed 7 --xrays train.csv --photos photos --contact doubtful.jpg
 """
 
@@ -56,6 +58,7 @@ ENTRIES: dict[str, tuple[Entry, Callable[[dict[str, Any]], str]]] = {
     "synthesis": (synthesis.measure, synthesis.table),
     "upload": (upload.measure, upload.table),
     "verify": (verify.measure, verify.table),
+    "web": (web.measure, web.table),
 }
 """By name: what measures, and what makes a table for people of it."""
 
@@ -91,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--sizes", type=_sizes, nargs="+", default=(), metavar="N",
-        help="of entries plan, store and dataset: how many (default: 10507, 224316 and, of the "
+        help="of plan, store, dataset and web: how many (default: 10507, 224316 and, of the "
         "store, 10 million, which takes many minutes and gigabytes)",
     )  # fmt: skip
     verify.register(parser)

@@ -81,6 +81,7 @@ def create(
     now_ns: int,
     chosen: Sequence[Environment] | None = None,
     environments_file: Path | None = None,
+    scheme: Scheme | None = None,
     size_min: int = 250,
     size_max: int = 500,
     at_least: int = 0,
@@ -99,6 +100,7 @@ def create(
         now_ns: Unix time.
         chosen: the only environments, if given.
         environments_file: TOML with factors or environments; default: the CheXphoto paper's.
+        scheme: what it may be shot in, in place of both.
         size_min: smallest subset wanted, x-rays.
         size_max: largest subset.
         at_least: subsets wanted; 0: as many as meet every pair of levels. Sizes come first.
@@ -121,7 +123,8 @@ def create(
     kept = catalogs.find(connection, catalog)
     if connection.scalar(select(tables.campaign.c.id).where(tables.campaign.c.name == name)):
         raise ConflictError(f"A campaign named {name} exists already; choose another name.")
-    scheme = load_scheme(environments_file) if chosen is None else listed_scheme(chosen)
+    if scheme is None:
+        scheme = load_scheme(environments_file) if chosen is None else listed_scheme(chosen)
     if stations:
         scheme = scheme.on(dealing.named(connection, stations))
     plan = make_plan(

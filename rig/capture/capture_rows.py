@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from rig.store import tables
@@ -53,10 +53,16 @@ def _answered(connection: Connection, row: RowMapping, event: Event) -> Changes:
     }
 
 
+_CAPTURE = tables.capture
+_KNOWN = select(_CAPTURE.c.committed, _CAPTURE.c.attempt).where(
+    _CAPTURE.c.session == bindparam("session_id"), _CAPTURE.c.idx == bindparam("at")
+)
+_INSERT = insert(_CAPTURE)
+
+
 def _committed(connection: Connection, row: RowMapping, event: Event) -> Changes:
-    table = tables.capture
-    key = (table.c.session == event.session) & (table.c.idx == event.index)
-    known = connection.execute(select(table).where(key)).mappings().first()
+    key = {"session_id": event.session, "at": event.index}
+    known = connection.execute(_KNOWN, key).mappings().first()
     changes: Changes = {"last_index": event.index, "rtt_ms": event.body.get("rtt_ms"), "link": "up"}
     if row["legacy"]:
         return changes  # only the optical check commits there
@@ -68,7 +74,11 @@ def _committed(connection: Connection, row: RowMapping, event: Event) -> Changes
         "time_ns": event.time_ns,
         **{name: event.body.get(name) for name in _CAPTURE_FIELDS},
     }
-    _put_capture(connection, event, values, {"retakes": 0})
+    if known is None:
+        fresh = {"session": event.session, "idx": event.index, "retakes": 0, **values}
+        connection.execute(_INSERT, fresh)
+    else:
+        _put_capture(connection, event, values, {"retakes": 0})
     if not (known and known["committed"]):
         changes["committed"] = row["committed"] + 1
     return changes

@@ -81,6 +81,20 @@ def judge(asked: Asked, report: Mapping[str, Any], phone: Mapping[str, Any] | No
     return sorted(answers, key=lambda one: (not one.blocks, one.ok is True))
 
 
+def begins(phone: Mapping[str, Any] | None) -> bool:
+    """Whether the phone's agent says, just now, that it is starting."""
+    if phone is None or int(phone["age_ms"]) > RECENT_MS:
+        return False
+    return str(phone.get("state") or "") in _BEGINNING
+
+
+def time_mends(answers: Sequence[Answer]) -> bool:
+    """Whether all that blocks is what is so while a phone's agent starts."""
+    blocking = [one for one in answers if one.blocks]
+    mends = all(one.device == "phone" and one.name in {"link", "camera"} for one in blocking)
+    return bool(blocking) and mends
+
+
 def blockers(answers: Sequence[Answer]) -> list[str]:
     """The sentences of what must be mended first."""
     return [one.text for one in answers if one.blocks]

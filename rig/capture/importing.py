@@ -21,6 +21,20 @@ SHOWN = 5
 """Bad rows that the refusal names."""
 
 
+class BadRowsError(StoreError):
+    """The CSV has rows that cannot be used.
+
+    Attributes:
+        problems: all of them, by line.
+        good: rows that can be used.
+    """
+
+    def __init__(self, sentence: str, problems: tuple[Problem, ...], good: int) -> None:
+        super().__init__(sentence)
+        self.problems = problems
+        self.good = good
+
+
 def import_catalog(
     database: Database,
     *,
@@ -42,7 +56,8 @@ def import_catalog(
 
     Raises:
         ConflictError: the name is taken.
-        StoreError: bad rows, or none that is good.
+        BadRowsError: rows that cannot be used, each with its line.
+        StoreError: no row that is good.
         CatalogError: the CSV or folder cannot be read.
     """
     catalogs.check_name(name, "catalog")
@@ -88,10 +103,12 @@ def _check(found: CatalogImport, csv: Path, *, skip_bad: bool) -> None:
     if found.problems and not skip_bad:
         shown = "; ".join(f"line {one.line}: {one.reason}" for one in found.problems[:SHOWN])
         more = len(found.problems) - SHOWN
-        raise StoreError(
+        raise BadRowsError(
             f"{csv.name} has {len(found.problems)} bad rows ({shown}"
             + (f"; and {more} more" if more > 0 else "")
-            + "). Mend them, or leave them out with --skip-bad."
+            + "). Mend them, or leave them out with --skip-bad.",
+            found.problems,
+            len(found.xrays),
         )
     if not found.xrays:
         raise StoreError(f"{csv.name} has no usable row.")

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from rig.capture import alignment_rows, capture_rows, condition_rows, states
+from rig.capture import alignment_rows, capture_rows, condition_rows, locks, states
 from rig.capture.capture_rows import Changes
 from rig.capture.states import ENDED, Finish, Request, State
 from rig.store import events, tables
 from rig.store.events import Event
 
+# Made once: they are used for every event.
+_SESSION = select(tables.session).where(tables.session.c.id == bindparam("id"))
+_UPDATE = update(tables.session).where(tables.session.c.id == bindparam("session_id"))
 _BEGUN = frozenset({State.ARMED, State.RUNNING, State.PAUSED, State.STOPPING})
 
 
@@ -29,7 +32,7 @@ def rebuild(connection: Connection) -> int:
     projected = (
         tables.capture, tables.claim, tables.photo, tables.condition, tables.batch, tables.job
     )  # fmt: skip
-    for table in (*projected, tables.session):
+    for table in (*projected, tables.lock, tables.session):
         connection.execute(delete(table))
     count = 0
     for event in events.every(connection):
@@ -46,15 +49,17 @@ def project(connection: Connection, event: Event) -> None:
     if event.kind == states.SESSION_CREATED:
         _create(connection, event)
         return
+    if event.kind in locks.KINDS and event.source_seq is None:
+        locks.project(connection, event)  # and changes nothing else
+        return
     if event.session is None:
         return
-    table = tables.session
-    row = connection.execute(select(table).where(table.c.id == event.session)).mappings().one()
+    row = connection.execute(_SESSION, {"id": event.session}).mappings().one()
     changes = _move(row, event)
     if effect := _EFFECTS.get(event.kind):
         changes |= effect(connection, row, event)
     changes |= alignment_rows.changes(connection, row, event)
-    connection.execute(update(table).where(table.c.id == event.session).values(**changes))
+    connection.execute(_UPDATE, {"session_id": event.session, **changes})
     if event.kind in condition_rows.KINDS and row["kind"] == tables.SUBSET:
         condition_rows.project(connection, row, event)
 

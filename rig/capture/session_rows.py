@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -115,6 +115,14 @@ def every(
     if in_states is not None:
         query = query.where(table.c.state.in_(in_states))
     return [_session(row) for row in connection.execute(query).mappings()]
+
+
+def some(connection: Connection, ids: Sequence[str]) -> list[Session]:
+    """The sessions with these ids, in this order; those that there are not are left out."""
+    table = tables.session
+    rows = connection.execute(select(table).where(table.c.id.in_(ids))).mappings()
+    found = {row["id"]: _session(row) for row in rows}
+    return [found[one] for one in ids if one in found]
 
 
 def unanswered(connection: Connection, station: str) -> list[Session]:

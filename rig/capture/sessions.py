@@ -14,7 +14,15 @@ from rig.capture.campaigns import Campaign
 from rig.capture.coverage import first_missing
 from rig.capture.free import station_is_able, station_is_free, subset_is_free
 from rig.capture.messages import AgentEvent
-from rig.capture.session_rows import Progress, Session, every, find, progress, unanswered
+from rig.capture.session_rows import (
+    Progress,
+    Session,
+    every,
+    find,
+    progress,
+    some,
+    unanswered,
+)
 from rig.capture.states import ALLOWED, RECOVERED, Request, State
 from rig.capture.subsets import shot_spans
 from rig.planning.model import Subset
@@ -37,6 +45,7 @@ __all__ = [
     "refuse",
     "request",
     "sensible",
+    "some",
     "suspend",
     "unanswered",
 ]
@@ -283,7 +292,9 @@ def ingest(
     refused: list[tuple[str, int, str]] = []
     stored: list[Event] = []
     for message in batch:
-        known = acked(connection, station, message.session)
+        known = acks.get(message.session)
+        if known is None:
+            known = acked(connection, station, message.session)
         if known is None:
             why = f"Session {message.session} is not one of station {station}."
             refused.append((message.session, message.seq, why))

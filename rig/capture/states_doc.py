@@ -57,10 +57,11 @@ rig *confirmed*; what a person asked for and no event has confirmed stands besid
 `reason` ({reasons}), `code`, `why`, `by` and `count`.
 
 Every command is a POST to `/api/sessions/{{id}}/<command>`. Who asks is said by `"name"` in the
-body or by the header `X-Operator`; the event's actor is then `operator:<name>`, so the log is the
-audit. What a session cannot do now is refused with 409 and a sentence and leaves no trace but the
-answers of the devices, if they were asked. `rig session <command> ID --name NAME` asks for the same
-on the controller's machine.
+body, by the header `X-Operator` or by the sign-in; the event's actor is then `operator:<name>`.
+Every command stands in the audit log with its answer, refusals too. What a session cannot do now,
+or what somebody else has in hand, is refused with 409 and a sentence; the session's own log then
+holds nothing but the answers of the devices, if they were asked. See api.md. `rig session <command>
+ID --name NAME` asks for the same on the controller's machine.
 """
 
 _ASKED = """## Screen and phone are asked anew
@@ -82,6 +83,10 @@ display since the question; and what the phone said in the last %(recent)d s: a 
 that is not ready, a camera that failed its check. Only told are screen saver, tint, refresh rate
 and keyboard focus, a round trip of more than %(slow)d ms, and what the phone said longer ago ("it
 may be otherwise by now").
+
+A phone whose agent says that it is starting is waited for at a resume as at a start: the resume
+stands as asked for and not confirmed, is carried out when the phone answers the display, and is
+refused with the reason when it does not within a minute, or when something else blocks by then.
 
 The answers are the event `devices` of the session, and stand in `devices` of `GET
 /api/sessions/{id}` and on its page with their ages. The battery of a phone without /sys comes

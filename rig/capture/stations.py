@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from rig.store import catalogs, tables
 from rig.store.errors import ConflictError, NotFoundError
@@ -34,6 +34,17 @@ def add(connection: Connection, name: str, token: str, now_ns: int) -> None:
         raise ConflictError(f"A station named {name} exists already; choose another name.")
     row = {"name": name, "token_sha256": token_digest(token), "created_ns": now_ns}
     connection.execute(insert(tables.station).values(**row))
+
+
+def renew(connection: Connection, name: str, token: str) -> None:
+    """Give station *name* another token; the one before is worth nothing from now on.
+
+    Raises:
+        NotFoundError: there is no such station.
+    """
+    table = tables.station
+    query = update(table).where(table.c.name == find(connection, name))
+    connection.execute(query.values(token_sha256=token_digest(token)))
 
 
 def names(connection: Connection) -> list[str]:
@@ -135,6 +146,12 @@ class Hub:
         if self._links.get(link.station) is link:
             del self._links[link.station]
             self._left[link.station] = link.heard
+
+    def end(self, station: str) -> None:
+        """End the connection of *station*, if there is one; it has to prove itself anew."""
+        if (link := self._links.get(station)) is not None:
+            link.close()
+            link.outbox = _ended(link.outbox)
 
     def heard(self, link: Link) -> None:
         """A message came over *link*."""

@@ -10,8 +10,12 @@ from rig.capture.states import ENDED, State
 from rig.store import tables
 
 
-def subset_states(connection: Connection, campaign: Campaign) -> dict[int, str]:
+def subset_states(
+    connection: Connection, campaign: Campaign, *, only: int | None = None
+) -> dict[int, str]:
     """Subset id -> `planned`, `completed` when its sessions shot all, else the newest's state.
+
+    With *only*, of that subset alone, which is quicker; *campaign* has to have it.
 
     A completed session of legacy mode is only `claimed` until every photo of it is verified. A
     session that shoots photos again changes nothing here.
@@ -29,6 +33,9 @@ def subset_states(connection: Connection, campaign: Campaign) -> dict[int, str]:
         )
         .order_by(table.c.created_ns, table.c.id)
     )
+    if only is not None:
+        found = {only: "planned"}
+        query = query.where(table.c.subset == only)
     for subset, state, claimed, first, reached in connection.execute(query):
         if found[subset] == State.COMPLETED:
             continue

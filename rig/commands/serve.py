@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -100,6 +101,7 @@ def serve(args: argparse.Namespace, intake: IntakeJobs) -> int:
             room=room,
         )
         intake.go_on(rig)
+        rig.examine = lambda: _examined(home, listener)
         public = urlsplit(args.public_url or "").hostname
         names = (args.host, socket.gethostname(), *args.trusted_host, *([public] if public else ()))
         server = make_server(
@@ -115,6 +117,16 @@ def serve(args: argparse.Namespace, intake: IntakeJobs) -> int:
             intake.close()
             (home / "serve.json").unlink(missing_ok=True)
     return 0
+
+
+def _examined(home: Path, listener: socket.socket) -> list[dict[str, str]]:
+    """What `rig doctor` says of the machine that this controller runs on."""
+    from dataclasses import asdict
+
+    from rig.commands import doctor
+
+    port: int = listener.getsockname()[1]
+    return [asdict(one) for one in doctor.examine(home, now=time.time(), port=port)]
 
 
 def _check(args: argparse.Namespace) -> None:

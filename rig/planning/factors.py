@@ -8,7 +8,7 @@ A file may hold `[[factor]]` tables (`name`, `levels`, optional `set_by`, `minut
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -116,6 +116,27 @@ def load_environments(toml: Path) -> tuple[Environment, ...]:
     return _environments(file, _factors(file, toml.name), toml.name)
 
 
+def read_tables(
+    tables: Mapping[str, object], name: str
+) -> tuple[tuple[Factor, ...], tuple[Constraint, ...], tuple[Environment, ...]]:
+    """Factors, constraints and environments of what a file may hold, already parsed.
+
+    Args:
+        tables: `factor`, `constraint` and `environment`, each a list of tables.
+        name: what the sentences call it.
+
+    Raises:
+        PlanningError: as `load_factors` and `load_constraints`; or it holds neither.
+    """
+    file = _valid(tables, name)
+    if not file.factor and not file.environment:
+        raise PlanningError(f"{name}: there is neither a factor nor an environment; give one.")
+    factors = _factors(file, name)
+    listed = _environments(file, factors, name)
+    factors = factors or factors_of(listed)
+    return factors, _constraints(file, factors, name), listed
+
+
 def _read(toml: Path) -> _File:
     try:
         text = toml.read_text(encoding="utf-8-sig")
@@ -129,9 +150,14 @@ def _read(toml: Path) -> _File:
 
 def _parse(text: str, name: str) -> _File:
     try:
-        return _File.model_validate(tomllib.loads(text))
+        return _valid(tomllib.loads(text), name)
     except tomllib.TOMLDecodeError as error:
         raise PlanningError(f"{name} is not valid TOML: {error}.") from error
+
+
+def _valid(tables: Mapping[str, object], name: str) -> _File:
+    try:
+        return _File.model_validate(dict(tables))
     except ValidationError as error:
         raise PlanningError(f"{name}: {sentence(error)}.") from error
 

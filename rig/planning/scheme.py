@@ -17,6 +17,7 @@ from rig.planning.factors import (
     load_constraints,
     load_environments,
     load_factors,
+    read_tables,
 )
 from rig.planning.layout import Span, cut, lay_out
 from rig.planning.model import Environment, Subset
@@ -98,6 +99,15 @@ def load_scheme(toml: Path | None = None) -> Scheme:
     """
     listed = () if toml is None else load_environments(toml)
     return Scheme(load_factors(toml), load_constraints(toml), listed)
+
+
+def scheme_from_tables(tables: Mapping[str, object], name: str) -> Scheme:
+    """The scheme of what a file may hold, already parsed; *name* is what sentences call it.
+
+    Raises:
+        PlanningError: as `factors.read_tables`.
+    """
+    return Scheme(*read_tables(tables, name))
 
 
 def listed_scheme(environments: Sequence[Environment]) -> Scheme:

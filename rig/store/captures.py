@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, RowMapping, exists, literal, select, tuple_
 
 from rig.store.tables import SUBSET, batch, capture, photo
 from rig.store.tables import session as session_table
@@ -109,31 +109,97 @@ class Batch:
     released: bool = False
 
 
+_COMMITTED = [name for name in Committed.__dataclass_fields__ if name != "index"]
 _same_session = photo.c.session == batch.c.session
 
 
-def committed(connection: Connection, session: str) -> tuple[Committed, ...]:
-    """The committed captures of *session* by index: one per index, its newest attempt."""
+def committed(
+    connection: Connection, session: str, *, after: int | None = None, limit: int | None = None
+) -> tuple[Committed, ...]:
+    """The committed captures of *session* by index: one per index, its newest attempt.
+
+    Args:
+        connection: to read from.
+        session: its id.
+        after: only indices above this one.
+        limit: at most so many.
+    """
     query = (
         select(capture)
         .where(capture.c.session == session, capture.c.committed)
         .order_by(capture.c.idx)
+        .limit(limit)
     )
-    fields = [name for name in Committed.__dataclass_fields__ if name != "index"]
-    return tuple(
-        Committed(index=row["idx"], **{name: row[name] for name in fields})
-        for row in connection.execute(query).mappings()
-    )
+    if after is not None:
+        query = query.where(capture.c.idx > after)
+    return tuple(_committed(row) for row in connection.execute(query).mappings())
 
 
-def photos(connection: Connection, session: str) -> tuple[Photo, ...]:
-    """The received photos of *session*, by index and attempt."""
-    query = select(photo).where(photo.c.session == session).order_by(photo.c.idx, photo.c.attempt)
+def across(
+    connection: Connection,
+    *,
+    after: tuple[str, int] | None = None,
+    limit: int = 500,
+    campaign: str | None = None,
+) -> list[Committed]:
+    """Committed captures of all sessions, by session and index.
+
+    A walk along the primary key from *after* on: the last page costs what the first one does.
+
+    Args:
+        connection: to read from.
+        after: session and index that were seen last.
+        limit: at most so many.
+        campaign: only of the campaign with this id.
+    """
+    if campaign is None:
+        key = tuple_(capture.c.session, capture.c.idx)
+        query = select(capture).where(capture.c.committed).limit(limit)
+        query = query.order_by(capture.c.session, capture.c.idx)
+        if after is not None:
+            query = query.where(key > tuple_(literal(after[0]), literal(after[1])))
+        return [_committed(row) for row in connection.execute(query).mappings()]
+    ids = session_table.c.id
+    mine = select(ids).where(session_table.c.campaign == campaign).order_by(ids)
+    if after is not None:
+        mine = mine.where(ids >= after[0])
+    found: list[Committed] = []
+    for session in connection.scalars(mine):
+        since = after[1] if after is not None and session == after[0] else None
+        found += committed(connection, session, after=since, limit=limit - len(found))
+        if len(found) >= limit:
+            break
+    return found
+
+
+def photos(
+    connection: Connection,
+    session: str,
+    *,
+    after: tuple[int, int, str] | None = None,
+    limit: int | None = None,
+) -> tuple[Photo, ...]:
+    """The received photos of *session*, by index, attempt and name.
+
+    Args:
+        connection: to read from.
+        session: its id.
+        after: index, attempt and name of the one that was seen last.
+        limit: at most so many.
+    """
+    place = (photo.c.idx, photo.c.attempt, photo.c.name)
+    query = select(photo).where(photo.c.session == session).order_by(*place).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(*place) > tuple_(*(literal(one) for one in after)))
     fields = [name for name in Photo.__dataclass_fields__ if name != "index"]
     return tuple(
         Photo(index=row["idx"], **{name: row[name] for name in fields})
         for row in connection.execute(query).mappings()
     )
+
+
+def _committed(row: RowMapping) -> Committed:
+    return Committed(index=row["idx"], **{name: row[name] for name in _COMMITTED})
 
 
 def batch_of(connection: Connection, session: str) -> Batch | None:

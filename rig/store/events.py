@@ -8,7 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
+from rig.store import audit
 from rig.store.tables import event as table
+
+# Made once: an event is written two thousand times a second, and making costs more than writing.
+_INSERT = insert(table)
+_OWN_WISHES = frozenset({"requested", "unqueued", "safe_state"})
+"""What the controller does by itself that a person might have done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +64,29 @@ class Event:
 def append(connection: Connection, event: Event) -> Event:
     """Append *event* and return it with its number."""
     result = connection.execute(
-        insert(table).values(
-            time_ns=event.time_ns,
-            received_ns=event.received_ns,
-            actor=event.actor,
-            session=event.session,
-            source_seq=event.source_seq,
-            idx=event.index,
-            attempt=event.attempt,
-            kind=event.kind,
-            body=dict(event.body),
-        )
+        _INSERT,
+        {
+            "time_ns": event.time_ns,
+            "received_ns": event.received_ns,
+            "actor": event.actor,
+            "session": event.session,
+            "source_seq": event.source_seq,
+            "idx": event.index,
+            "attempt": event.attempt,
+            "kind": event.kind,
+            "body": dict(event.body),
+        },
     )
     key = result.inserted_primary_key
+    if event.actor == "command" or (event.actor == "controller" and event.kind in _OWN_WISHES):
+        # What comes through the API is noted there, with its answer.
+        audit.append(
+            connection,
+            audit.Entry(
+                event.received_ns, event.actor, event.kind, session=event.session,
+                told=audit.plain(event.body),
+            ),
+        )  # fmt: skip
     return replace(event, seq=int(key[0]) if key else 0)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -169,6 +170,8 @@ session = Table(
     Index("ix_session_reshoots", "reshoots"),
     Index("ix_session_station_started_ns", "station", "started_ns"),
     Index("ix_session_parent", "parent"),
+    Index("ix_session_kind_created_ns_id", "kind", "created_ns", "id"),
+    Index("ix_session_campaign_id", "campaign", "id"),
 )
 
 capture = Table(
@@ -272,4 +275,60 @@ job = Table(
     Column("result", JSON(none_as_null=True)),
     Column("created_ns", BigInteger, nullable=False),
     Column("updated_ns", BigInteger, nullable=False),
+    Index("ix_job_created_ns_id", "created_ns", "id"),
+)
+
+lock = Table(
+    "lock",  # who has a session or a campaign in hand; a projection of the log
+    metadata,
+    Column("target", String, primary_key=True),  # "session:<id>" or "campaign:<id>"
+    Column("name", String, nullable=False),
+    Column("since_ns", BigInteger, nullable=False),
+    Column("asked", JSON, nullable=False),  # names of those who asked for it since
+)
+
+device = Table(
+    "device",  # signed-in browsers and the tokens of scripts: each can be voided by itself
+    metadata,
+    Column("id", String, primary_key=True),  # "d" + 16 hex digits
+    Column("kind", String, nullable=False),  # "browser" or "script"
+    Column("name", String),  # of the person who acts through it
+    Column("label", String, nullable=False),
+    Column("sha256", String, nullable=False, unique=True),  # of its cookie or token
+    Column("epoch", String, nullable=False),  # of the access token: another one voids all of them
+    Column("address", String, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger),
+    Column("revoked_ns", BigInteger),
+)
+
+audit = Table(
+    "audit",  # who asked for what, when, and what was answered; rows are never changed
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("time_ns", BigInteger, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("device", String),
+    Column("action", String, nullable=False),  # operation id of the API, or kind of event
+    Column("session", String),
+    Column("campaign", String),  # its name
+    Column("target", String),
+    Column("status", Integer),  # of HTTP; null: done without the API
+    Column("why", String),  # it was refused
+    Column("told", JSON, nullable=False),  # what was asked, without secrets
+    Index("ix_audit_actor_seq", "actor", "seq"),
+    Index("ix_audit_campaign_seq", "campaign", "seq"),
+    Index("ix_audit_session_seq", "session", "seq"),
+    sqlite_autoincrement=True,
+)
+
+answer = Table(
+    "answer",  # to commands with an Idempotency-Key
+    metadata,
+    Column("key", String, primary_key=True),  # HMAC of who asked and the key
+    Column("fingerprint", String, nullable=False),  # HMAC of method, path and body
+    Column("status", Integer),  # null: under way, or cut short
+    Column("headers", JSON, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("created_ns", BigInteger, nullable=False, index=True),
 )

@@ -1,4 +1,4 @@
-"""Who is asking: an operator (by token or signed-in browser), a station, or its phone."""
+"""Who is asking: an operator (by token, script or signed-in browser), a station, or its phone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from sqlalchemy import Connection
 from starlette.datastructures import Headers
 
 from rig.capture import pairings, stations
+from rig.store import credentials
+from rig.store.credentials import BROWSER, SCRIPT, Device
 from rig.store.database import Database
 
 COOKIE_SECONDS = 7 * 24 * 3600
@@ -32,11 +34,21 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller; *station* is the station of an agent, None for an operator."""
+    """An authenticated caller.
+
+    Attributes:
+        role: what it may do.
+        station: of an agent; None for an operator.
+        cookie: it is a signed-in browser.
+        device: id of the browser or script; None: it has the access token, or is an agent.
+        name: of the person whose browser or script it is, as far as that was said.
+    """
 
     role: Role
     station: str | None = None
     cookie: bool = False
+    device: str | None = None
+    name: str | None = None
 
 
 class Auth:
@@ -94,12 +106,51 @@ class Auth:
 
     def is_token(self, token: str) -> bool:
         """Whether *token* is the operator's access token."""
-        return hmac.compare_digest(token.encode(), self.token.encode())
+        good = hmac.compare_digest(token.encode(), self.token.encode())
+        return good and bool(self.token)
 
-    def new_cookie(self) -> str:
-        """A cookie value for a browser that signed in."""
-        until = str(int(self._clock()) + COOKIE_SECONDS)
-        return f"{until}.{self._cookie_mac(until)}"
+    def code_of(self, purpose: str, *parts: bytes) -> str:
+        """A MAC over *parts* that nobody can make without the home's secret, hex."""
+        told = b"".join(len(one).to_bytes(8, "big") + one for one in parts)
+        return hmac.digest(self._secret, purpose.encode() + b"\0" + told, "sha256").hex()
+
+    def new_device(
+        self,
+        connection: Connection,
+        kind: str,
+        *,
+        label: str,
+        address: str,
+        name: str | None = None,
+    ) -> tuple[Device, str]:
+        """Keep a new browser or script; it, and the cookie or token that proves it.
+
+        Args:
+            connection: in a write transaction.
+            kind: `BROWSER` (its cookie is good for `COOKIE_SECONDS`) or `SCRIPT`.
+            label: what it is, for people.
+            address: where it signs in from.
+            name: of the person.
+        """
+        now = int(self._clock() * 1e9)
+        device = Device(
+            id="d" + secrets.token_hex(8),
+            kind=kind,
+            name=name,
+            label=label[:200],
+            address=address[:64],
+            created_ns=now,
+            expires_ns=now + COOKIE_SECONDS * 10**9 if kind == BROWSER else None,
+            revoked_ns=None,
+            epoch=self._epoch(),
+        )
+        secret = ("rb-" if kind == BROWSER else "ro-") + secrets.token_urlsafe(32)
+        credentials.add(connection, device, secret)
+        return device, secret
+
+    def is_good(self, device: Device) -> bool:
+        """Whether *device* may be used now: not signed out, not too old, the same access token."""
+        return device.good(self._epoch(), int(self._clock() * 1e9))
 
     def who(self, headers: Headers) -> Principal | None:
         """The caller that *headers* prove, or None. Reads the database."""
@@ -107,16 +158,27 @@ class Auth:
             scheme, _, token = authorization.partition(" ")
             return self._bearer(token.strip()) if scheme.lower() == "bearer" else None
         value = _cookie(headers.get("cookie", ""), self.cookie_name)
-        return Principal(Role.OPERATOR, cookie=True) if self._good_cookie(value) else None
+        if not value:
+            return None
+        device = self._database.query(lambda c: self._device(c, value, BROWSER))
+        if device is None:
+            return None
+        return Principal(Role.OPERATOR, cookie=True, device=device.id, name=device.name)
 
     def _bearer(self, token: str) -> Principal | None:
         if self.is_token(token):
             return Principal(Role.OPERATOR)
         return self._database.query(lambda connection: self._agent(connection, token))
 
+    def _device(self, connection: Connection, secret: str, kind: str) -> Device | None:
+        found = credentials.by_secret(connection, secret, kind)
+        return found if found is not None and self.is_good(found) else None
+
     def _agent(self, connection: Connection, token: str) -> Principal | None:
         if (station := stations.by_token(connection, token)) is not None:
             return Principal(Role.STATION, station)
+        if (script := self._device(connection, token, SCRIPT)) is not None:
+            return Principal(Role.OPERATOR, device=script.id, name=script.name)
         for name, generation in pairings.generations(connection).items():
             good = self._phone_token(name, generation)
             if hmac.compare_digest(good.encode(), token.encode()):
@@ -127,16 +189,9 @@ class Auth:
         # No station's name holds a colon: no two of these are alike.
         return self._derive(f"phone:{station}" + (f":{generation}" if generation else ""))
 
-    def _good_cookie(self, value: str) -> bool:
-        until, _, mac = value.partition(".")
-        if not until.isascii() or not until.isdigit() or len(until) > 12:
-            return False
-        good = hmac.compare_digest(mac.encode(), self._cookie_mac(until).encode())
-        return good and int(until) > self._clock()
-
-    def _cookie_mac(self, until: str) -> str:
-        # The access token is part of it: another --token signs everybody out.
-        return self._derive(f"cookie:{until}:{_digest(self.token)}")
+    def _epoch(self) -> str:
+        # Another --token signs everybody out.
+        return self._derive(f"epoch:{_digest(self.token)}")[:22]
 
     def _derive(self, purpose: str) -> str:
         mac = hmac.new(self._secret, purpose.encode(), hashlib.sha256).digest()

@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,26 @@ from rig.capture import sessions, stations
 from rig.capture.stations import Hub, Link
 from rig.environment.config import RoomFile
 from rig.store.database import Database
+from rig.store.errors import StoreError
 from rig.web import jobs
 from rig.web.auth import Auth
 from rig.web.feed import Feed
 from rig.web.jobs import JobRunner
+from rig.web.operators import Presence
 from rig.web.pairing_codes import Codes
 from rig.web.phone_app import BuildError, PhoneApp, installed_app
 from rig.web.phones import Phones
+from rig.web.progress import ProgressBook
 from rig.web.room import RoomControl
 
 log = structlog.get_logger("rig.web")
 
 OnBatch = Callable[["Controller", str], None]
 """Called in a thread with (controller, session) when a batch became complete."""
+
+
+Examine = Callable[[], Sequence[Mapping[str, str]]]
+"""What `rig doctor` finds: `what`, `status` (ok, warn, bad), `detail`, `remedy`. Blocks."""
 
 
 def _nothing(_controller: Controller, _session: str) -> None:
@@ -56,6 +63,10 @@ class Controller:
         phone_app: the phone agent as it is served; None when it is not installed here.
         room: the actuators; None when none are configured.
         listening: address and port of the socket, once there is one.
+        feed: wakes whoever waits for events.
+        examine: looks this machine over; None when nobody can.
+        progress: how far the campaigns are.
+        presence: when there was a sign of each operator.
     """
 
     home: Path
@@ -73,6 +84,9 @@ class Controller:
     on_batch: OnBatch = _nothing
     on_photo: OnBatch = _nothing
     feed: Feed = field(default_factory=Feed)
+    progress: ProgressBook = field(default_factory=ProgressBook)
+    presence: Presence = field(default_factory=lambda: Presence(time.monotonic))
+    examine: Examine | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @classmethod
@@ -187,14 +201,21 @@ def _phone_app() -> PhoneApp | None:
         return None
 
 
+SECRET_BYTES = 32
+
+
 def read_secret(home: Path) -> bytes:
-    """The 32 secret bytes of *home*, made at the first call (mode 0600)."""
+    """The 32 secret bytes of *home*, made at the first call (mode 0600).
+
+    Raises:
+        StoreError: the file was cut short: every token would follow from what is left of it.
+    """
     path = home / "secret"
     try:
-        return path.read_bytes()
+        return _whole(path)
     except FileNotFoundError:
         pass
-    fresh = secrets.token_bytes(32)
+    fresh = secrets.token_bytes(SECRET_BYTES)
     temporary = home / f"secret.{secrets.token_hex(4)}.tmp"
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -205,7 +226,17 @@ def read_secret(home: Path) -> bytes:
         # A link, not a rename: of two processes that come here, the first one's secret stays.
         os.link(temporary, path)
     except FileExistsError:
-        return path.read_bytes()
+        return _whole(path)
     finally:
         temporary.unlink()
     return fresh
+
+
+def _whole(path: Path) -> bytes:
+    found = path.read_bytes()
+    if len(found) != SECRET_BYTES:
+        raise StoreError(
+            f"{path} has {len(found)} bytes, not {SECRET_BYTES}: without it anybody could sign in. "
+            "Restore it from a backup, or remove it: then every device has to sign in anew."
+        )
+    return found

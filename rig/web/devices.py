@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection, Select, func, select
 
 from rig.capture import devices, projections
-from rig.capture.devices import ANSWER_S, PHONE_S, Asked
+from rig.capture.devices import ANSWER_S, PHONE_S, Answer, Asked
 from rig.capture.sessions import Session
 from rig.capture.states import Request, State
 from rig.capture.stations import StationAwayError
@@ -22,17 +22,65 @@ log = structlog.get_logger("rig.devices")
 
 ALIVE_MS = 60_000
 """A phone that has been silent for longer is not waited for: the display tells if it is there."""
+BEGIN_S = 60.0
+"""A phone's agent that says it is starting has started within this."""
+SETTLES = 5
+"""So often the display is asked for a phone that has just started."""
 ASKS = frozenset({Request.START, Request.RESUME, Request.REARM})
 """Requests after which photos are taken."""
 Json = dict[str, Any]
 
 
-async def check(rig: Controller, session: Session, wanted: Request) -> None:
+async def check(rig: Controller, session: Session, wanted: Request) -> bool:
     """Before photos are taken: ask screen and phone, keep what they say, refuse what blocks.
+
+    Returns:
+        Whether nothing is missing but a phone whose agent is just starting: `begun` waits for it.
 
     Raises:
         ConflictError: something has to be mended first; the sentences name the device.
     """
+    answers, phone = await _ask(rig, session, wanted)
+    if devices.time_mends(answers) and devices.begins(phone):
+        return True
+    _refuse(session, answers)
+    return False
+
+
+async def begun(rig: Controller, session: Session, wanted: Request) -> None:
+    """Wait until the phone of *session* has started, as a session that begins waits for it.
+
+    Raises:
+        ConflictError: it does not within `BEGIN_S`, or something else blocks by then.
+    """
+    try:
+        async with asyncio.timeout(BEGIN_S):
+            settling = SETTLES
+            while settling:
+                answers, phone = await _ask(rig, session, wanted)
+                if not devices.time_mends(answers):
+                    break
+                # Ready by its own word; the display hears of it a little later.
+                settling = SETTLES if devices.begins(phone) else settling - 1
+                await rig.feed.wait(rig.feed.version, 1.0)
+    except TimeoutError as error:
+        raise ConflictError(
+            f"The phone of station {session.station} was still starting after {BEGIN_S:.0f} s: "
+            "look at it, then try again."
+        ) from error
+    _refuse(session, answers)
+
+
+def _refuse(session: Session, answers: list[Answer]) -> None:
+    if missing := devices.blockers(answers):
+        log.warning("a device is not ready", session=session.id, why=missing)
+        raise ConflictError(" ".join(missing))
+
+
+async def _ask(
+    rig: Controller, session: Session, wanted: Request
+) -> tuple[list[Answer], Json | None]:
+    """Ask screen and phone, keep what they say; it, and what the phone said of itself."""
     again = session.state in {State.PAUSED, State.INTERRUPTED, State.ABORTED}
     shown, before = await rig.database.aquery(lambda c: _screen_before(c, session.id))
     shot = wanted is Request.RESUME and again and shown
@@ -44,9 +92,7 @@ async def check(rig: Controller, session: Session, wanted: Request) -> None:
     body = devices.body_of(answers, report, str(wanted), round((now - began) / 1e6))
     event = Event(devices.KIND, now, now, "controller", session=session.id, body=body)
     await rig.database.awrite(lambda c: projections.record(c, event))
-    if missing := devices.blockers(answers):
-        log.warning("a device is not ready", session=session.id, why=missing)
-        raise ConflictError(" ".join(missing))
+    return answers, phone
 
 
 def latest(connection: Connection, session: str, now_ns: int) -> Json | None:

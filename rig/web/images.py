@@ -13,6 +13,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from rig.web.problems import Problem
 
 MEDIA = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
+FORMATS = ("JPEG", "PNG")
+MOST_PIXELS = 120_000_000
+"""More is not decoded: the largest phone cameras have 108 million."""
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 CACHE = {"Cache-Control": "private, no-cache"}
 """Kept by the browser, asked about each time: nobody sees it after signing out."""
 
@@ -21,7 +25,7 @@ async def scaled(file: Path, width: int) -> Response:
     """*file* as a JPEG at most *width* pixels wide."""
     try:
         data = await asyncio.to_thread(_scale, file, width)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, *_BOMBS) as error:
         raise Problem(422, "This file cannot be read as a picture.") from error
     return Response(data, media_type="image/jpeg", headers=CACHE)
 
@@ -39,7 +43,9 @@ async def exact(file: Path, sha256: str) -> Response:
 
 
 def _scale(file: Path, width: int) -> bytes:
-    with Image.open(file) as image:
+    with Image.open(file, formats=FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError("too many pixels")
         image.draft("RGB", (width, width))
         upright = ImageOps.exif_transpose(image)
         picture = upright.convert("L" if upright.mode in {"1", "L", "I;16", "I"} else "RGB")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, literal, select, tuple_
 
 from rig.capture import projections
 from rig.errors import UserError
@@ -210,10 +210,34 @@ def find(connection: Connection, job: str) -> Job:
     return _job(row)
 
 
-def latest(connection: Connection, limit: int = 50) -> list[Job]:
-    """The newest jobs, newest first."""
-    query = select(tables.job).order_by(tables.job.c.created_ns.desc()).limit(limit)
+def latest(connection: Connection, limit: int = 50, *, after: str | None = None) -> list[Job]:
+    """The newest jobs, newest first; with *after* those that follow this job.
+
+    Raises:
+        NotFoundError: *after* is no job.
+    """
+    table = tables.job
+    query = select(table).order_by(table.c.created_ns.desc(), table.c.id.desc()).limit(limit)
+    if after is not None:
+        find(connection, after)
+        since = select(table.c.created_ns).where(table.c.id == after).scalar_subquery()
+        query = query.where(tuple_(table.c.created_ns, table.c.id) < tuple_(since, literal(after)))
     return [_job(row) for row in connection.execute(query).mappings()]
+
+
+def still_failed(newest: Sequence[Job]) -> list[Job]:
+    """Of *newest* (newest first) what went wrong, unless one like it came after.
+
+    Like it is a job of the same kind for the same session: who tried again has seen it.
+    """
+    seen: set[tuple[str, str | None]] = set()
+    found = []
+    for job in newest:
+        known = (job.kind, job.session) in seen
+        seen.add((job.kind, job.session))
+        if not known and job.state in {JobState.FAILED, JobState.INTERRUPTED}:
+            found.append(job)
+    return found
 
 
 def wanted_of(connection: Connection, job: Job) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rig.web.auth import Auth, Principal
-from rig.web.problems import response
+from rig.web.problems import mistake, response
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 PAIR = "/api/phone/pair"
@@ -29,7 +29,7 @@ PHONE_LIMIT = 64 * 1024
 
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; worker-src 'self'; form-action 'self'; "
+    "img-src 'self'; font-src 'self'; connect-src 'self'; worker-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     # Not "no-referrer": browsers then name the origin of a form's POST `null`, and Gate refuses it.
@@ -197,7 +197,7 @@ class BodyLimit:
             refusal = response(413, f"The body is larger than {limit} bytes.")
             await refusal(scope, receive, send)
             return
-        left = limit
+        left, begun = limit, False
 
         async def counted() -> Message:
             nonlocal left
@@ -209,7 +209,41 @@ class BodyLimit:
                     return {"type": "http.disconnect"}
             return message
 
-        await self.app(scope, counted, send)
+        async def unless_over(message: Message) -> None:
+            nonlocal begun
+            if left >= 0 or begun:
+                begun = True
+                await send(message)
+
+        try:
+            await self.app(scope, counted, unless_over)
+        finally:
+            if left < 0 and not begun:
+                refusal = response(413, f"The body is larger than {limit} bytes.")
+                await refusal(scope, receive, send)
+
+
+class Mistakes:
+    """Answers for what went wrong inside, with the headers that every answer has."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; after an error answer 500, and let the server log it."""
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception:
+            if scope["type"] == "http" and not begun:
+                await mistake()(scope, receive, send)
+            raise
 
 
 def _same_origin(headers: Headers) -> bool:

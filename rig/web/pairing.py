@@ -35,15 +35,21 @@ class TryLog:
 
     async def note(self, database: Database, address: str, why: str, now_ns: int) -> None:
         """Note one, unless `NOTED` were noted within the last minute."""
-        full = len(self._noted) == NOTED
-        if full and 0 <= now_ns - self._noted[0] < NOTED_NS:
+        if not self.room(now_ns):
             return
-        self._noted.append(now_ns)
         await database.awrite(
             lambda c: pairings.note(
                 c, pairings.REFUSED, "phone", now_ns, address=address[:64], why=why
             )
         )
+
+    def room(self, now_ns: int) -> bool:
+        """Whether one more may be noted now; then it counts as noted."""
+        full = len(self._noted) == NOTED
+        if full and 0 <= now_ns - self._noted[0] < NOTED_NS:
+            return False
+        self._noted.append(now_ns)
+        return True
 
 
 async def make_code(rig: Controller, station: str) -> tuple[str, Code]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from rig.capture import sessions, stations
 from rig.capture.sessions import Session
 from rig.capture.states import BUSY, State
-from rig.store import captures, events
+from rig.store import captures, events, tables
 from rig.web.controller import Controller
 from rig.web.view import session_view
 
 RESULTS = frozenset(
     {"committed", "retake", "paused", "aborted", "photo_verified", "completed", "stopped"}
 )
+LOOKED = 20
+"""Sessions of a station that are looked at: one is shown, however many there were."""
 
 
 def live_view(connection: Connection, rig: Controller, name: str) -> dict[str, Any]:
@@ -42,9 +44,14 @@ def live_view(connection: Connection, rig: Controller, name: str) -> dict[str, A
 
 def _session_of(connection: Connection, name: str) -> Session | None:
     """The session that the phone is busy with, else the one that moved last."""
-    mine = [one for one in sessions.every(connection) if one.station == name]
     urgent = BUSY | {State.ABORTED}
-    return max(mine, key=lambda one: (one.state in urgent, one.updated_ns), default=None)
+    table = tables.session
+    mine = select(table.c.id).where(table.c.station == name, table.c.kind == tables.SUBSET)
+    busy = mine.where(table.c.state.in_(urgent)).limit(LOOKED)
+    newest = mine.order_by(table.c.started_ns.desc()).limit(LOOKED)
+    ids = [*connection.scalars(busy), *connection.scalars(newest)]
+    found = sessions.some(connection, list(dict.fromkeys(ids)))
+    return max(found, key=lambda one: (one.state in urgent, one.updated_ns), default=None)
 
 
 def _numbers(told: dict[str, Any] | None, session: Session | None) -> dict[str, Any]:

@@ -12,9 +12,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
+from rig.capture.locks import HeldError
 from rig.errors import UserError
 from rig.store.errors import ConflictError, NotFoundError
+from rig.web import routes
 from rig.web.render import page
 
 log = structlog.get_logger("rig.web")
@@ -93,7 +96,11 @@ async def _user_error(request: Request, error: Exception) -> Response:
         status = 404
     elif isinstance(error, ConflictError):
         status = 409
-    return _answer(request, status, str(error))
+    more: dict[str, Any] = {}
+    if isinstance(error, HeldError):
+        names = ("holder", "silent_s", "may_take_over")
+        more = {name: getattr(error, name) for name in names}
+    return _answer(request, status, str(error), **more)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -101,7 +108,21 @@ async def _http(request: Request, error: Exception) -> Response:
     detail = error.detail
     if error.status_code == 404 and detail == "Not Found":
         detail = "There is nothing at this address."
-    return _answer(request, error.status_code, detail, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed(request))
+        detail = f"{request.method} is not for this address; it takes {headers['Allow']}."
+    return _answer(request, error.status_code, detail, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Methods that the address takes, of all its routes."""
+    found: set[str] = set()
+    for route in routes.every(request.app):
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            found |= set(getattr(route, "methods", None) or ())
+    return sorted(found)
 
 
 async def _validation(_request: Request, error: Exception) -> Response:
@@ -117,4 +138,9 @@ async def _validation(_request: Request, error: Exception) -> Response:
 async def _crash(request: Request, error: Exception) -> Response:
     # Neither the message nor the path: both may hold what must not be shown or logged.
     log.error("request failed", method=request.method, error=type(error).__name__)
+    return mistake()
+
+
+def mistake() -> Response:
+    """The answer when the controller itself is at fault."""
     return response(500, "The controller made a mistake; its log says more.")

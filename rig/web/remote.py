@@ -8,14 +8,14 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from rig.capture import alignment, campaigns, conditions, sessions
+from rig.capture import alignment, campaigns, conditions, locks, sessions
 from rig.capture.sessions import Session
 from rig.capture.states import BEFORE, PAUSES, Request, State
 from rig.capture.stations import Link, StationAwayError
 from rig.planning.plan import to_json
 from rig.store import tables
 from rig.store.errors import ConflictError
-from rig.web import devices, room
+from rig.web import devices, preflight, room
 from rig.web.controller import Controller
 
 log = structlog.get_logger("rig.remote")
@@ -39,6 +39,7 @@ async def ask(
     answer: str | None = None,
     name: str | None = None,
     confirm: bool = False,
+    quiet: locks.Silence | None = None,
 ) -> Session:
     """Note the request and begin to carry it out; the session as it is now.
 
@@ -51,6 +52,8 @@ async def ask(
         name: of the operator.
         confirm: before a start, note that *name* has looked at every level of the environment, and
             answers for the alignment as `rig.capture.alignment.gate` says.
+        quiet: how long each person has been silent; with it whoever has the session in hand is
+            asked for, at the moment of the request. An abort asks nobody.
 
     Raises:
         NotFoundError: no such session.
@@ -68,11 +71,13 @@ async def ask(
         and present.state is not State.PAUSED
     ):
         wanted = Request.START
+    waits = False
     if wanted in devices.ASKS:
         await rig.database.aquery(
             lambda c: sessions.sensible(c, present, wanted, abort_id=abort_id)
         )
-        await devices.check(rig, present, wanted)
+        waits = await devices.check(rig, present, wanted)
+        await rig.database.aquery(lambda c: preflight.refuse_full_disk(c, rig, present))
     await room.prepare(rig, present, wanted)
     now = rig.clock_ns()
     link = rig.hub.get(present.station)
@@ -80,6 +85,8 @@ async def ask(
 
     def note(connection: Connection) -> Session:
         before = sessions.find(connection, session)
+        if quiet is not None and wanted is not Request.ABORT:
+            locks.need(connection, locks.of_session(connection, session), name, quiet)
         shoots = wanted in {Request.START, Request.RESUME, Request.REARM}
         card = before.kind == tables.ALIGNMENT
         found = alignment.standing(connection, before)
@@ -100,7 +107,8 @@ async def ask(
     noted = await rig.database.awrite(note)
     if unknown:
         return noted
-    rig.spawn(carry_out(rig, noted, wanted, abort_id, answer), f"{wanted} {session}")
+    work = carry_out(rig, noted, wanted, abort_id, answer, waits=waits)
+    rig.spawn(work, f"{wanted} {session}")
     return noted
 
 
@@ -125,8 +133,16 @@ async def carry_out(
     wanted: Request,
     abort_id: str | None = None,
     answer: str | None = None,
+    *,
+    waits: bool = False,
 ) -> None:
-    """Tell the station; what it does comes back as events, what it refuses is noted."""
+    """Tell the station; what it does comes back as events, what it refuses is noted.
+
+    With *waits* the phone's agent is starting: it is waited for first, and nothing is told when
+    somebody asked for something else meanwhile.
+    """
+    if waits and not await _begun(rig, session, wanted):
+        return
     try:
         async with asyncio.timeout(REPLY_SECONDS):
             link = rig.hub.need(session.station)
@@ -148,6 +164,17 @@ async def carry_out(
             await _refuse(rig, session, wanted, str(error))
     except RefusedError as error:
         await _refuse(rig, session, wanted, str(error))
+
+
+async def _begun(rig: Controller, session: Session, wanted: Request) -> bool:
+    """Whether the phone has started and *wanted* is still asked for; why not is noted."""
+    try:
+        await devices.begun(rig, session, wanted)
+    except ConflictError as error:
+        await _refuse(rig, session, wanted, str(error))
+        return False
+    present = await rig.database.aquery(lambda c: sessions.find(c, session.id))
+    return present.requested is wanted
 
 
 async def _tell(link: Link, do: str, session: str, **more: Any) -> None:

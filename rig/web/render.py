@@ -7,7 +7,7 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from rig.web import sentences
+from rig.web import assets, sentences
 
 
 def _environment() -> Environment:
@@ -24,7 +24,9 @@ def _environment() -> Environment:
         "clock": sentences.clock,
         "iso": sentences.iso,
         "say": sentences.say,
+        "many": sentences.many,
     }
+    made.globals |= {"static": assets.address}
     return made
 
 

@@ -21,6 +21,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def many(count: int, word: str, more: str | None = None) -> str:
+    """`1 row`, `7 rows`; *more* is the word for several when it is not *word* and an s."""
+    return f"{count} {word if count == 1 else more or word + 's'}"
+
+
 def size(count: float | None) -> str:
     """Bytes as `3.1 MB`, `12 GB`; a dash when unknown."""
     if count is None:
@@ -154,6 +159,11 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "drifted": lambda e: f"The rig was moved at {_at(e)}. {e.body.get('why') or ''}",
     "photo_replaced": lambda e: f"The photo of {_at(e)} was replaced by a newer one and kept apart",
     "manifest": lambda e: f"Phone lists {e.body['count']} photos, {e.body['missing']} missing",
+    "lock_taken": lambda e: f"{e.body.get('holder')} has it in hand",
+    "lock_taken_over": lambda e: f"{e.body.get('holder')} took it over from {e.body.get('before')}",
+    "lock_given": lambda e: f"{e.body.get('before')} handed it to {e.body.get('holder')}",
+    "lock_released": lambda e: f"{e.body.get('before') or name_of(e.actor)} let go of it",
+    "lock_asked": lambda e: f"{name_of(e.actor) or 'Somebody'} asks to have it in hand",
     "release": lambda e: (
         "The phone may delete its photos" if e.body["allow"] else "The phone keeps its photos"
     ),

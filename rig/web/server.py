@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
 
+from rig.errors import UserError
 from rig.web.controller import Controller
 from rig.web.patience import PatientProtocol
 
 WEBSOCKET_MESSAGE = 256 * 1024
 """Largest message of a display agent, bytes."""
 GRACE_SECONDS = 3
+TOKEN_MIN = 16
+"""Characters of an access token that is chosen by a person."""
+
+
+def need_token(address: str, token: str) -> None:
+    """Refuse to listen for other machines without a token, however the controller is started.
+
+    Raises:
+        UserError: *address* is not this machine's own and *token* is missing or short.
+    """
+    try:
+        local = ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        local = address.startswith("/")  # a Unix socket
+    if not local and len(token) < TOKEN_MIN:
+        raise UserError(
+            f"A controller that listens on {address} can be reached by others: it needs an access "
+            f"token of at least {TOKEN_MIN} characters (--token or RIG_TOKEN; or leave it out, and "
+            "the home's own is used)."
+        )
 
 
 class Server(uvicorn.Server):
@@ -27,9 +49,14 @@ class Server(uvicorn.Server):
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then tell."""
+        """Start, then tell.
+
+        Raises:
+            UserError: others could reach it and there is no token that keeps them out.
+        """
         if sockets:
             self._rig.listening = sockets[0].getsockname()[:2]
+        need_token(self._rig.listening[0], self._rig.auth.token)
         await super().startup(sockets)
         if self.started and self._on_ready is not None:
             self._on_ready()

@@ -1,4 +1,4 @@
-"""The long work that a person can ask for: building a dataset, making synthetic twins.
+"""The long work that a person can ask for: an import, building a dataset, synthetic twins.
 
 Results lie in the home, under names that are made here. Asked for again, or resumed, a synthesis
 makes only what is missing; a build appears complete or not at all and begins anew.
@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rig.errors import UserError
 from rig.store import catalogs
+from rig.web import imports
 from rig.web.controller import Controller
+from rig.web.imports import Import
 from rig.web.jobs import Handle, Work
 
 DATASETS, SYNTHETIC = "datasets", "synthetic"
@@ -52,7 +54,9 @@ class Synthesis(_Wanted):
     quality: Annotated[int, Field(ge=1, le=95)] = 75
 
 
-KINDS: Mapping[str, type[Build | Synthesis]] = {"build": Build, "synthesis": Synthesis}
+KINDS: Mapping[str, type[Build | Synthesis | Import]] = {
+    "build": Build, "synthesis": Synthesis, imports.KIND: Import,
+}  # fmt: skip
 """What can be asked for, and resumed."""
 
 
@@ -63,6 +67,7 @@ def work_for(rig: Controller, kind: str, wanted: Mapping[str, Any]) -> Work:
         WantedError: no such kind, or a field that makes no sense.
         NotFoundError: no such campaign or catalog.
         SynthesisError: no such recipe.
+        UserError: an import that cannot be begun.
     """
     from rig.web import exports
 
@@ -76,6 +81,8 @@ def work_for(rig: Controller, kind: str, wanted: Mapping[str, Any]) -> Work:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the job"
         raise WantedError(f"{kind}: {where}: {first['msg']}.") from error
+    if isinstance(asked, Import):
+        return imports.work_for(rig, asked)
     return _build(rig, asked) if isinstance(asked, Build) else _synthesis(rig, asked)
 
 

@@ -19,7 +19,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from rig.sample import csv_path, data_dir
 
-PATIENCE = 20.0
+PATIENCE = 60.0
+"""Seconds; nothing is waited for longer than it takes, and machines can be busy."""
 OPTIONS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -37,32 +38,42 @@ def until(condition: Any, sentence: str) -> Any:
 
 
 class Browser:
-    """One Chromium; `tab` opens a tab with cookies of its own."""
+    """One Chromium; `tab` opens a tab, with cookies of its own or beside another."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._tabs: dict[str, Tab] = {}
+        self._contexts: list[str] = []
         self._pump = asyncio.create_task(self._read(), name="DevTools")
 
-    async def tab(self) -> Tab:
-        context = (await self.call("Target.createBrowserContext"))["browserContextId"]
+    async def tab(self, beside: Tab | None = None, *, before: str = "") -> Tab:
+        """A new tab; *before* is a script that runs ahead of every page's own."""
+        context = beside.context if beside else await self._new_context()
         target = await self.call("Target.createTarget", url="about:blank", browserContextId=context)
         session = (
             await self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         )["sessionId"]
-        tab = self._tabs[session] = Tab(self, session)
+        tab = self._tabs[session] = Tab(self, session, context, target["targetId"])
+        await tab.call("Page.enable")
+        if before:
+            await tab.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         for domain in ("Page", "Runtime", "Log", "Network"):
             await tab.call(f"{domain}.enable")
         # As in a window that a person has in front.
         await tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
+        return tab
+
+    async def _new_context(self) -> str:
+        context = str((await self.call("Target.createBrowserContext"))["browserContextId"])
         await self.call(
             "Browser.grantPermissions",
             permissions=["clipboardSanitizedWrite"],
             browserContextId=context,
         )
-        return tab
+        self._contexts.append(context)
+        return context
 
     async def call(self, method: str, session: str | None = None, **words: Any) -> dict[str, Any]:
         number = next(self._numbers)
@@ -75,6 +86,9 @@ class Browser:
             return await answer
 
     async def close(self) -> None:
+        """Close all tabs, and what works behind them."""
+        for context in self._contexts:
+            await self.call("Target.disposeBrowserContext", browserContextId=context)
         self._pump.cancel()
         await asyncio.gather(self._pump, return_exceptions=True)
         await self._socket.close()
@@ -93,11 +107,16 @@ class Browser:
 
 
 class Tab:
-    """One page. `trouble` gathers errors of its console, scripts and policy, and bad answers."""
+    """One page. `trouble` gathers errors of its console, scripts and policy, and bad answers.
 
-    def __init__(self, browser: Browser, session: str) -> None:
+    `asked` are the addresses that it asked for.
+    """
+
+    def __init__(self, browser: Browser, session: str, context: str, target: str) -> None:
         self._browser, self._session = browser, session
+        self.context, self.target = context, target
         self.trouble: list[str] = []
+        self.asked: list[str] = []
 
     def hear(self, method: str, said: dict[str, Any]) -> None:
         if method == "Log.entryAdded":
@@ -106,18 +125,37 @@ class Tab:
                 self.trouble.append(f"{entry['source']}: {entry['text']}")
         elif method == "Runtime.exceptionThrown":
             self.trouble.append(f"script: {said['exceptionDetails']['text']}")
+        elif method == "Network.requestWillBeSent":
+            self.asked.append(said["request"]["url"])
         elif method == "Network.responseReceived" and said["response"]["status"] >= 400:
             self.trouble.append(f"{said['response']['status']} {said['response']['url']}")
 
     async def call(self, method: str, **words: Any) -> dict[str, Any]:
         return await self._browser.call(method, self._session, **words)
 
+    async def close(self) -> None:
+        await self._browser.call("Target.closeTarget", targetId=self.target)
+
+    async def key(self, key: str, *, code: str = "", shift: bool = False) -> None:
+        """Press and let go one key, as a keyboard does."""
+        text = "\r" if key == "Enter" else key if len(key) == 1 else ""
+        number = {"Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "Tab": 9}.get(
+            key, ord(key[0].upper())
+        )
+        words = {"key": key, "code": code or key, "windowsVirtualKeyCode": number}
+        words |= {"modifiers": 8} if shift else {}
+        told = {"text": text} if text else {}
+        kind = "keyDown" if text else "rawKeyDown"
+        await self.call("Input.dispatchKeyEvent", type=kind, **told, **words)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **words)
+
     async def value(self, script: str, *, gesture: bool = False) -> Any:
-        """What *script* comes to; None while a page is being exchanged for the next."""
+        """What *script* (or its promise) comes to; None while a page gives way to the next."""
         try:
             answer = await self.call(
-                "Runtime.evaluate", expression=script, returnByValue=True, userGesture=gesture
-            )
+                "Runtime.evaluate", expression=script, returnByValue=True, userGesture=gesture,
+                awaitPromise=True,
+            )  # fmt: skip
         except RuntimeError:
             return None
         return answer["result"].get("value")
@@ -192,16 +230,13 @@ class Room:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.home = folder / "home"
         self.http = httpx.Client()
-        self._children: list[subprocess.Popen[bytes]] = []
+        self.port = 0
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        home = self.folder / "home"
-        self._spawn("rig.cli", "serve", "--home", str(home), "--port", "0", "--json")
-        told = json.loads(until(lambda: self._said("rig.cli"), "the controller does not start"))
-        self.url, self.token = told["url"], told["token"]
-        headers = {"Authorization": f"Bearer {self.token}"}
-        self.http = httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        self.serve()
         where = {"csv": str(csv_path()), "data_dir": str(data_dir())}
         self.post("/api/catalogs", name="sample", order="csv", **where)
         sizes = {"size_min": 12, "size_max": 12, "settle_ms": 0}
@@ -210,11 +245,56 @@ class Room:
         token.write_text(self.post("/api/stations", name="s")["token"])
         self._spawn(
             "display_agent.cli", "connect", self.url, "--token", f"@{token}", "--screen", "null",
-            "--listen", "127.0.0.1:0", "--state", str(self.folder / "display"),
+            "--listen", "127.0.0.1:0", "--frames", "127.0.0.1:0", "--state",
+            str(self.folder / "display"), "--pairing", str(self.folder / "pairing"), "--json",
         )  # fmt: skip
         made = self.post("/api/sessions", campaign="c", subset=1, station="s")
         self.session = str(made["id"])
         until(lambda: self.get("/api/stations")[0].get("paired"), "the display agent does not come")
+
+    def serve(self) -> None:
+        """Start the controller; a second time at the same address."""
+        self._spawn(
+            "rig.cli", "serve", "--home", str(self.home), "--port", str(self.port), "--json"
+        )
+        told = json.loads(
+            until(lambda: self._said("rig.cli", "sign_in"), "the controller does not start")
+        )
+        self.url, self.token = told["url"], told["token"]
+        self.port = int(self.url.rsplit(":", 1)[1])
+        headers = {"Authorization": f"Bearer {self.token}"}
+        self.http.close()
+        # The controller closes connections that rest; none is kept for the next request.
+        self.http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=30, trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )  # fmt: skip
+
+    def kill(self) -> None:
+        """End the controller as a power cut does."""
+        self._children["rig.cli"].kill()
+        self._children["rig.cli"].wait(20)
+
+    def end(self, module: str) -> None:
+        """Stop an agent."""
+        self._children[module].terminate()
+        self._children[module].wait(20)
+
+    def phone(self) -> None:
+        """A phone whose camera sees what the display agent shows."""
+        frames = json.loads(
+            until(lambda: self._said("display_agent.cli", '"frames"'), "no word of the frames")
+        )["frames"]
+        self._spawn(
+            "phone_agent.cli", "--pair", f"@{self.folder / 'pairing'}", "--dir",
+            str(self.folder / "phone"), "--camera", f"loopback:{frames}", "--upload", "--json",
+        )  # fmt: skip
+
+    def prepare(self) -> None:
+        """The session may be started: its room is confirmed, its alignment waived."""
+        at = f"/api/sessions/{self.session}"
+        self.post(f"{at}/conditions", confirm_all=True, name="Anna")
+        self.post(f"{at}/alignment/waive", why="the camera sees the screen itself", name="Anna")
 
     def link(self) -> str:
         """A fresh one-time sign-in link, as the terminal shows."""
@@ -237,27 +317,36 @@ class Room:
 
     def close(self) -> None:
         self.http.close()
-        for child in reversed(self._children):
+        for child in reversed(self._children.values()):
             child.terminate()
             child.wait(20)
 
     def _spawn(self, module: str, *words: str) -> None:
         with (self.folder / f"{module}.out").open("wb") as out:
-            self._children.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", module, *words], stdin=subprocess.DEVNULL, stdout=out,
-                    stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                )
+            self._children[module] = subprocess.Popen(
+                [sys.executable, "-m", module, *words], stdin=subprocess.DEVNULL, stdout=out,
+                stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
 
-    def _said(self, module: str) -> str | None:
+    def _said(self, module: str, words: str) -> str | None:
         lines = (self.folder / f"{module}.out").read_text().splitlines()
-        return next((line for line in lines if '"sign_in"' in line), None)
+        return next((line for line in lines if words in line), None)
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     one = Room(tmp_path_factory.mktemp("room"))
+    try:
+        one.start()
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.fixture
+def own_room(tmp_path: Path) -> Iterator[Room]:
+    """A room for one test, which may kill its controller."""
+    one = Room(tmp_path)
     try:
         one.start()
         yield one

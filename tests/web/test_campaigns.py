@@ -46,8 +46,8 @@ def test_subsets_are_dealt_to_stations_that_are_named_or_counted(ready: Any) -> 
     assert made["next"]["left"] == made["subsets"][0]["id"]
     assert made["next"]["right"] == made["subsets"][dealt.index("right")]["id"]
     with ready.running.operator() as client:
-        page = client.get("/").text
-    assert "(planned, for left)" in page
+        page = client.get("/campaigns/dealt").text
+    assert '<span class="small">for left</span>' in page
     alone = ready.running.post("/api/campaigns/dealt/replan", stations=0)
     assert {one["station"] for one in alone["subsets"]} == {None}
 

@@ -144,3 +144,64 @@ async def test_an_empty_phone_refuses_and_a_silent_one_is_said_to_be(
     assert "battery is at 8 %, 15 % are needed: plug it in" in answer.json()["detail"]
     status = next(a for a in seen["devices"]["answers"] if a["name"] == "status")
     assert "has not reported for" in status["text"]
+
+
+async def test_a_phone_that_is_starting_is_waited_for_at_a_resume_too(
+    ready, agent, paused, monkeypatch
+):
+    """As at a start: asked for and not confirmed until the phone is there; then it goes on."""
+    monkeypatch.setattr(devices, "PHONE_S", 0.2)
+    tell = partial(ready.running.rig.phones.tell, "room-1")
+    starts = {"state": "starting", "free_bytes": 10**9, "camera": None}
+    async with agent(ready) as one:
+        sid, _ = await paused(one)
+        tell(PhoneStatus(**starts))
+        one.report["phone"] = {"link": "silent", "heard_ms": 9000, "rtt_ms": None}
+        answer = await resume(ready, sid)
+        assert answer.status_code == 202, answer.text
+        assert (answer.json()["state"], answer.json()["requested"]) == ("paused", "resume")
+        one.report["phone"] = {"link": "answered", "heard_ms": 3, "rtt_ms": 1.5}
+        tell(PhoneStatus(**{**starts, "state": "ready", "camera": "loopback"}))
+        ready.running.rig.feed.notify()
+        await one.command("load")
+        await one.command("resume")
+
+
+@pytest.mark.parametrize("end", ["time", "stop"])
+async def test_waiting_for_a_phone_ends(ready, agent, paused, monkeypatch, end):
+    """In a sentence when it takes too long; quietly when a person asks for something else."""
+    monkeypatch.setattr(devices, "PHONE_S", 0.1)
+    monkeypatch.setattr(devices, "BEGIN_S", 0.5 if end == "time" else 60.0)
+    tell = partial(ready.running.rig.phones.tell, "room-1")
+    async with agent(ready) as one:
+        sid, _ = await paused(one)
+        tell(PhoneStatus(state="checking", free_bytes=10**9))
+        assert (await resume(ready, sid)).status_code == 202
+        if end == "time":
+            async with asyncio.timeout(20):
+                while (seen := await asyncio.to_thread(show, ready, sid))["refused"] is None:
+                    await asyncio.sleep(0.05)
+            assert "was still starting after" in seen["refused"]
+            assert (seen["state"], seen["requested"]) == ("paused", None)
+        else:
+            await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/stop")
+            await one.command("load")
+            await one.command("stop")
+            tell(PhoneStatus(state="ready", free_bytes=10**9, camera="x"))
+            ready.running.rig.feed.notify()
+            seen = await asyncio.to_thread(show, ready, sid)
+            assert seen["requested"] == "stop"
+
+
+def show(ready, sid):
+    return ready.running.get(f"/api/sessions/{sid}")
+
+
+async def test_a_starting_phone_that_is_empty_is_refused_at_once(ready, agent, paused, monkeypatch):
+    """Time mends a start, not a battery."""
+    monkeypatch.setattr(devices, "PHONE_S", 0.1)
+    async with agent(ready) as one:
+        sid, _ = await paused(one)
+        status = PhoneStatus(state="starting", battery_pct=3, charging=False, free_bytes=10**9)
+        ready.running.rig.phones.tell("room-1", status)
+        assert (await resume(ready, sid)).status_code == 409

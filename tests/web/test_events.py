@@ -97,7 +97,7 @@ async def test_last_event_id_resumes_without_gap_or_double(ready, stream, agent)
 
 async def test_long_histories_come_in_pages(ready, stream, monkeypatch):
     """More than one page is no gap."""
-    monkeypatch.setattr("rig.web.api.events.PAGE", 3)
+    monkeypatch.setattr("rig.web.broadcast.PAGE", 3)
     for _ in range(4):
         await asyncio.to_thread(ready.new_session)
     async with stream({"after": 0}) as live:

@@ -5,6 +5,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from rig.capture import session_rows
+from rig.store import tables
+
 PAGE = {"Accept": "text/html"}
 
 
@@ -40,16 +43,22 @@ def page(ready):
 def test_every_page_can_be_read_without_eyes(ready, page):
     """Language, one main, labels for fields, text for pictures, no inline script or style."""
     session = ready.new_session()["id"]
-    for path in ("/", "/campaigns/first", f"/sessions/{session}", "/sign-in?token=old"):
+    for path in (
+        "/", "/campaigns", "/campaigns/first", "/campaigns/first/balance", "/campaigns/new",
+        "/catalogs", "/catalogs/tiny", "/stations", "/stations/room-1", "/stations/room-1/pair",
+        "/sessions", f"/sessions/{session}", f"/sessions/{session}/alignment", "/audit",
+        "/sign-in?token=old",
+    ):  # fmt: skip
         with ready.running.client() as nobody:
             seen = Reader(nobody.get(path).text if "sign" in path else page(path))
         assert seen.all("html")[0]["lang"] == "en"
         assert len(seen.all("main")) == 1
         assert len(seen.all("h1")) == 1
         labels = {attrs.get("for") for attrs in seen.all("label")}
-        for field in seen.all("input") + seen.all("select"):
-            assert field.get("type") == "hidden" or field["id"] in labels, (path, field)
-        assert all(attrs.get("alt") for attrs in seen.all("img"))
+        for field in seen.all("input") + seen.all("select") + seen.all("textarea"):
+            named = field.get("aria-label") or field.get("id") in labels
+            assert field.get("type") == "hidden" or named, (path, field)
+        assert all(attrs.get("alt") or "alt" in attrs for attrs in seen.all("img"))
         assert all("src" in attrs for attrs in seen.all("script"))
         assert not seen.all("style")
         assert not any("style" in attrs or "onclick" in attrs for _, attrs in seen.tags)
@@ -60,24 +69,58 @@ def test_every_page_can_be_read_without_eyes(ready, page):
 
 
 def test_home_says_what_is_needed_now(tmp_path, serve):
-    """An empty rig tells its first step."""
+    """An empty rig tells its steps and marks the first one, each with the page that does it."""
     running = serve(tmp_path / "home")
     with running.operator() as client:
-        assert "rig catalog import" in client.get("/", headers=PAGE).text
+        text = client.get("/", headers=PAGE).text
+    assert 'aria-current="step"><div><a href="/catalogs">Import the x-rays</a>' in text
+    for path in ("/campaigns/new", "/stations"):
+        assert f'href="{path}"' in text
+    assert "rig catalog import" not in text
 
 
 def test_home_offers_the_next_planned_subset(ready, page):
-    """And shows the station's link in words."""
+    """For each station, as a form; and shows the station's link in words."""
     text = page("/")
-    assert "first/1" in text
+    assert "Prepare subset 1" in text
     assert "not connected" in text
+    ready.new_session()
+    assert "Prepare subset" not in page("/")
+
+
+def test_home_looks_at_no_more_than_it_shows(ready, page):
+    """Thousands of sessions that are over are not read: their number is not felt."""
+    rig = ready.running.rig
+    ready.new_session()
+
+    def many(connection):
+        row = dict(connection.execute(tables.session.select()).mappings().first())
+        made = [
+            row | {"id": f"s{n:016x}", "created_ns": n + 1, "state": "completed"}
+            for n in range(3000)
+        ]
+        connection.execute(tables.session.insert(), made)
+
+    rig.database.write_now(many)
+    page("/")  # what the campaigns are at is counted once
+    read = []
+    session_rows._session, before = (
+        (lambda row: read.append(1) or before(row)),
+        session_rows._session,
+    )
+    try:
+        text = page("/")
+    finally:
+        session_rows._session = before
+    assert len(read) < 400
+    assert 'href="/sessions"' in text
 
 
 async def test_the_session_page_follows_the_rig(ready, page, agent, jpeg, shoot):
     """Words, numbers, the last photo's name, retakes: all of it confirmed."""
     session = ready.new_session()
     sid, first = session["id"], session["first"]
-    assert "Ready to start" in await asyncio.to_thread(page, f"/sessions/{sid}")
+    assert "To be prepared" in await asyncio.to_thread(page, f"/sessions/{sid}")
     async with agent(ready) as one:
         await asyncio.to_thread(ready.running.post, f"/api/sessions/{sid}/start", confirm=True)
         text = await asyncio.to_thread(page, f"/sessions/{sid}")

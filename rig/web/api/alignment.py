@@ -15,8 +15,10 @@ from rig.capture.messages import Hex64
 from rig.store import events, tables
 from rig.web import alignment as shots
 from rig.web import images
+from rig.web.api.shapes import AlignmentView
 from rig.web.controller import Controller
 from rig.web.deps import Operator, Rig, SessionId, operator
+from rig.web.operators import guarded
 from rig.web.problems import Problem
 from rig.web.render import page
 
@@ -44,60 +46,66 @@ class Decide(BaseModel):
     why: Annotated[str, Field(max_length=alignment.WHY_LENGTH)] = ""
 
 
-@router.post(AT + "/align", status_code=202)
-async def align(
-    rig: Rig, session: SessionId, told: Ask | None = None, by: Operator = None
-) -> dict[str, Any]:
+@router.post(AT + "/align", status_code=202, dependencies=[guarded])
+async def align_session(
+    rig: Rig, session: SessionId, by: Operator, told: Ask | None = None
+) -> AlignmentView:
     """Show the test card, take one photo of it and measure it; the answer does not wait for that.
 
     It counts for no campaign and enters no dataset. May be repeated as often as you like.
     """
     said = told or Ask()
-    await shots.ask(rig, session, name=said.name or by, width_mm=said.width_mm)
+    await shots.ask(rig, session, name=by, width_mm=said.width_mm)
     return await _view(rig, session)
 
 
-@router.post(AT + "/align/take-back", status_code=202)
+@router.post(AT + "/align/take-back", status_code=202, dependencies=[guarded])
 async def take_back(
-    rig: Rig, session: SessionId, told: Decide | None = None, by: Operator = None
-) -> dict[str, Any]:
+    rig: Rig, session: SessionId, by: Operator, _told: Decide | None = None
+) -> AlignmentView:
     """End a shot that is under way; asked a second time, at once."""
-    await shots.take_back(rig, session, name=(told or Decide()).name or by)
+    await shots.take_back(rig, session, name=by)
     return await _view(rig, session)
 
 
 @router.get(AT + "/alignment")
-async def show_alignment(rig: Rig, session: SessionId) -> dict[str, Any]:
+async def show_alignment(rig: Rig, session: SessionId) -> AlignmentView:
     """Whether the session may start as far as its alignment goes, and everything measured."""
     return await _view(rig, session)
 
 
-@router.post(AT + "/alignment/accept")
-async def accept(rig: Rig, session: SessionId, told: Decide, by: Operator = None) -> dict[str, Any]:
+@router.post(AT + "/alignment/accept", dependencies=[guarded])
+async def accept_alignment(
+    rig: Rig, session: SessionId, by: Operator, told: Decide
+) -> AlignmentView:
     """Take a shot that could be better as it is."""
     now = rig.clock_ns()
     await rig.database.awrite(
         lambda c: alignment.accept(
-            c, sessions.find(c, session), name=told.name or by or "", why=told.why, now_ns=now
+            c, sessions.find(c, session), name=by or "", why=told.why, now_ns=now
         )
     )
     return await _view(rig, session)
 
 
-@router.post(AT + "/alignment/waive")
-async def waive(rig: Rig, session: SessionId, told: Decide, by: Operator = None) -> dict[str, Any]:
+@router.post(AT + "/alignment/waive", dependencies=[guarded])
+async def waive_alignment(
+    rig: Rig, session: SessionId, by: Operator, told: Decide
+) -> AlignmentView:
     """Let the session start without a good shot; after a rejected one only with a reason."""
     now = rig.clock_ns()
     await rig.database.awrite(
         lambda c: alignment.waive(
-            c, sessions.find(c, session), name=told.name or by or "", why=told.why, now_ns=now
+            c, sessions.find(c, session), name=by or "", why=told.why, now_ns=now
         )
     )
     return await _view(rig, session)
 
 
-@router.get(AT + "/alignment/{sha256}", response_class=Response)
-async def show_picture(rig: Rig, request: Request, session: SessionId, sha256: Hex64) -> Response:
+@router.get(AT + "/alignment/{sha256:hex64}", response_class=Response)
+async def show_alignment_picture(
+    rig: Rig, request: Request, session: SessionId, sha256: Hex64
+) -> Response:
     """The photo of a shot with what was found drawn on it, a JPEG."""
 
     def known(connection: Connection) -> bool:
@@ -135,11 +143,11 @@ async def alignment_page(rig: Rig, session: SessionId) -> Response:
     return page("alignment.html", **view)
 
 
-async def _view(rig: Controller, session: str) -> dict[str, Any]:
+async def _view(rig: Controller, session: str) -> AlignmentView:
     def read(connection: Connection) -> dict[str, Any]:
         found = sessions.find(connection, session)
         if found.kind == tables.ALIGNMENT:
             found = sessions.find(connection, str(found.parent))
         return shots.alignment_view(connection, found)
 
-    return await rig.database.aquery(read)
+    return AlignmentView(**await rig.database.aquery(read))

@@ -8,19 +8,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter
+from fastapi import Path as InPath
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from rig.capture import campaigns, projections
+from rig.capture.actors import actor_of
 from rig.capture.campaigns import Campaign
 from rig.capture.describe import describe
 from rig.planning.model import Environment
 from rig.store.events import Event
-from rig.web.deps import Rig, operator
+from rig.web.deps import Operator, Rig, operator
+from rig.web.operators import guarded
 
 router = APIRouter(prefix="/api/campaigns", tags=["campaigns"], dependencies=operator)
 
 
+CampaignName = Annotated[str, InPath(max_length=200, description="name of a campaign")]
 Stations = Annotated[
     Annotated[int, Field(ge=0, le=1000)] | Annotated[list[str], Field(max_length=1000)],
     Field(description="to deal the subsets to: names, or how many; 0: one list for all"),
@@ -91,10 +95,10 @@ class CampaignView(BaseModel):
 
 
 @router.post("", status_code=201)
-async def create_campaign(rig: Rig, wanted: NewCampaign) -> CampaignView:
+async def create_campaign(rig: Rig, by: Operator, wanted: NewCampaign) -> CampaignView:
     """Plan a campaign over all x-rays of a catalog."""
     chosen = _listed(wanted.environments)
-    now = rig.clock_ns()
+    now, actor = rig.clock_ns(), actor_of(by)
 
     def write(connection: Connection) -> Campaign:
         made = campaigns.create(
@@ -114,18 +118,20 @@ async def create_campaign(rig: Rig, wanted: NewCampaign) -> CampaignView:
             stations=wanted.stations,
         )
         body = {"name": made.name, "subsets": len(made.subsets)}
-        projections.record(connection, Event("campaign_created", now, now, "operator", body=body))
+        projections.record(connection, Event("campaign_created", now, now, actor, body=body))
         return made
 
     made = await rig.database.awrite(write)
     return await _view(rig, made.name)
 
 
-@router.post("/{name}/replan")
-async def replan_campaign(rig: Rig, name: str, wanted: Replan) -> CampaignView:
+@router.post("/{name}/replan", dependencies=[guarded])
+async def replan_campaign(
+    rig: Rig, name: CampaignName, by: Operator, wanted: Replan
+) -> CampaignView:
     """Plan anew what no session was made for, as the next revision; what was shot stays."""
     chosen = _listed(wanted.environments)
-    now = rig.clock_ns()
+    now, actor = rig.clock_ns(), actor_of(by)
 
     def write(connection: Connection) -> None:
         made = campaigns.replan(
@@ -140,7 +146,7 @@ async def replan_campaign(rig: Rig, name: str, wanted: Replan) -> CampaignView:
             stations=wanted.stations,
         )
         body = {"name": made.name, "revision": made.revision, "subsets": len(made.subsets)}
-        projections.record(connection, Event("campaign_replanned", now, now, "operator", body=body))
+        projections.record(connection, Event("campaign_replanned", now, now, actor, body=body))
 
     await rig.database.awrite(write)
     return await _view(rig, name)
@@ -154,7 +160,7 @@ async def list_campaigns(rig: Rig) -> list[CampaignView]:
 
 
 @router.get("/{name}")
-async def show_campaign(rig: Rig, name: str) -> CampaignView:
+async def show_campaign(rig: Rig, name: CampaignName) -> CampaignView:
     """One campaign with its subsets and balance."""
     return await _view(rig, name)
 

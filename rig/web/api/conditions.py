@@ -20,10 +20,12 @@ from rig.capture.sessions import Session
 from rig.errors import UserError
 from rig.store.errors import ConflictError
 from rig.web import evidence
+from rig.web.api.shapes import ConditionsView, EvidenceView
 from rig.web.conditions import conditions_view
 from rig.web.controller import Controller
 from rig.web.deps import Rig, SessionId, operator
 from rig.web.images import exact
+from rig.web.operators import guarded
 from rig.web.problems import Problem
 from rig.web.render import page
 from rig.web.room import SHOOTING, set_devices
@@ -58,13 +60,13 @@ class ConfirmMany(BaseModel):
 
 
 @router.get(AT)
-async def show_conditions(rig: Rig, session: SessionId) -> dict[str, Any]:
+async def show_conditions(rig: Rig, session: SessionId) -> ConditionsView:
     """Every level: wanted, set by, what is known and from whom; and what blocks the start."""
     return await _view(rig, session)
 
 
-@router.post(AT)
-async def confirm_many(rig: Rig, session: SessionId, told: ConfirmMany) -> dict[str, Any]:
+@router.post(AT, dependencies=[guarded])
+async def confirm_many(rig: Rig, session: SessionId, told: ConfirmMany) -> ConditionsView:
     """Confirm all that a person's look is enough for; with `unchanged` only what is as before."""
     if told.confirm_all == told.unchanged:
         raise Problem(422, "Say either `confirm_all` or `unchanged`.")
@@ -80,17 +82,17 @@ async def confirm_many(rig: Rig, session: SessionId, told: ConfirmMany) -> dict[
     return await _view(rig, session)
 
 
-@router.post(AT + "/apply")
-async def apply_conditions(rig: Rig, session: SessionId) -> dict[str, Any]:
+@router.post(AT + "/apply", dependencies=[guarded])
+async def apply_conditions(rig: Rig, session: SessionId) -> ConditionsView:
     """Set what devices set, again, and read it back; answers when they are done."""
     await _apply(rig, session)
     return await _view(rig, session)
 
 
-@router.post(AT + "/{factor}")
+@router.post(AT + "/{factor}", dependencies=[guarded])
 async def confirm_one(
     rig: Rig, session: SessionId, factor: Factor, told: Confirm
-) -> dict[str, Any]:
+) -> ConditionsView:
     """Confirm one level; against a device's word only with a note."""
     if not told.confirm:
         raise Problem(422, "A confirmation says `confirm: true`.")
@@ -101,6 +103,7 @@ async def confirm_one(
 @router.put(
     AT + "/{factor}/evidence",
     status_code=201,
+    dependencies=[guarded],
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -110,14 +113,14 @@ async def confirm_one(
 )
 async def keep_evidence(
     rig: Rig, request: Request, session: SessionId, factor: Factor
-) -> dict[str, Any]:
+) -> EvidenceView:
     """Keep a picture of how it is; JPEG, PNG or WebP, at most 8 MiB."""
     found = await rig.database.aquery(lambda c: _may_keep(c, session, factor))
     data = await _body(request, PICTURE_LIMIT)
     sha256 = await asyncio.to_thread(evidence.keep, rig.home, session, data)
     now = rig.clock_ns()
     await rig.database.awrite(lambda c: conditions.add_evidence(c, found, factor, sha256, now))
-    return {"sha256": sha256, "url": f"/api/sessions/{session}/evidence/{sha256}"}
+    return EvidenceView(sha256=sha256, url=f"/api/sessions/{session}/evidence/{sha256}")
 
 
 @router.get("/api/sessions/{session}/evidence/{sha256}")
@@ -129,7 +132,7 @@ async def show_evidence(rig: Rig, session: SessionId, sha256: Hex64) -> Response
     return await exact(evidence.place(rig.home, session, sha256), sha256)
 
 
-@router.post("/sessions/{session}/conditions", include_in_schema=False)
+@router.post("/sessions/{session}/conditions", include_in_schema=False, dependencies=[guarded])
 async def conditions_form(rig: Rig, request: Request, session: SessionId) -> Response:
     """The checklist as a plain form; errors are a page that leads back."""
     fields = parse_qs((await _body(request, FORM_LIMIT)).decode("utf-8", "replace"))
@@ -199,10 +202,10 @@ async def _body(request: Request, limit: int) -> bytes:
     return bytes(data)
 
 
-async def _view(rig: Controller, session: str) -> dict[str, Any]:
+async def _view(rig: Controller, session: str) -> ConditionsView:
     def read(connection: Connection) -> dict[str, Any]:
         return conditions_view(connection, sessions.find(connection, session))
 
     light = {} if rig.room is None else rig.room.light
     seen = [{"sensor": k, "lux": one.lux, "at_ns": one.at_ns} for k, one in light.items()]
-    return {**await rig.database.aquery(read), "light": seen}
+    return ConditionsView(**await rig.database.aquery(read), light=seen)

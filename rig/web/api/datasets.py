@@ -16,10 +16,12 @@ from pydantic import BaseModel
 from rig.web import exports, works
 from rig.web.controller import Controller
 from rig.web.deps import Rig, operator
+from rig.web.operators import guarded
 
 router = APIRouter(tags=["datasets"], dependencies=operator)
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$"
 Name = Annotated[str, PathParam(pattern=_NAME)]
+CampaignName = Annotated[str, PathParam(max_length=200, description="name of a campaign")]
 
 
 class Build(BaseModel):
@@ -43,8 +45,8 @@ class Begun(BaseModel):
     job: str
 
 
-@router.post("/api/campaigns/{name}/dataset", status_code=202)
-async def build_dataset(rig: Rig, name: str, told: Build) -> Begun:
+@router.post("/api/campaigns/{name}/dataset", status_code=202, dependencies=[guarded])
+async def build_dataset(rig: Rig, name: CampaignName, told: Build) -> Begun:
     """Build the campaign's dataset: the job `build` of `/api/jobs`, which can be resumed."""
     wanted = {"campaign": name, **told.model_dump()}
     work = await asyncio.to_thread(works.work_for, rig, "build", wanted)

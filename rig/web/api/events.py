@@ -1,23 +1,23 @@
-"""The live stream: the event log as it grows, and a tick that says how fresh it is."""
+"""The live stream: the event log as it grows, what is fresh, and numbers; a session's history."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterable
+import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import StreamingResponse
 
-from rig.capture import sessions, stations
+from rig.capture import sessions
 from rig.store import events
+from rig.web.auth import Role
+from rig.web.broadcast import Broadcast
 from rig.web.deps import SESSION_ID, Rig, SessionId, operator
 from rig.web.problems import Problem
+from rig.web.series import POINTS, Series, series
 
 router = APIRouter(tags=["events"], dependencies=operator)
 
-TICK_SECONDS = 2.0
-PAGE = 500
 WantedSession = Annotated[str | None, Query(pattern=SESSION_ID)]
 
 
@@ -38,39 +38,40 @@ async def _from(
     return newest if after is None else min(after, newest)
 
 
-@router.get("/api/events", response_class=EventSourceResponse)
+class LiveStream(StreamingResponse):
+    """Server-sent events, already in their wire form."""
+
+    media_type = "text/event-stream"
+
+
+@router.get("/api/events", response_class=LiveStream)
 async def stream(
-    rig: Rig, seq: Annotated[int, Depends(_from)], session: WantedSession = None
-) -> AsyncIterable[ServerSentEvent]:
-    """Events as server-sent events; `id` is the event's number, `tick` comes every 2 seconds."""
-    tick_at = 0.0
-    while not rig.feed.closed:
-        version = rig.feed.version
-        since = seq
-        page = await rig.database.aquery(
-            lambda c, since=since: events.after(c, since, session=session, limit=PAGE)  # type: ignore[misc]
-        )
-        for event in page:
-            yield ServerSentEvent(id=str(event.seq), data=event.to_json())
-            seq = event.seq
-        if len(page) == PAGE:
-            continue
-        if (now := time.monotonic()) >= tick_at:
-            tick_at = now + TICK_SECONDS
-            yield ServerSentEvent(event="tick", data=await tick(rig))
-        # Other processes write to the same log without waking us: the tick looks anyway.
-        await rig.feed.wait(version, tick_at - time.monotonic())
+    request: Request, rig: Rig, seq: Annotated[int, Depends(_from)], session: WantedSession = None
+) -> LiveStream:
+    """Events as server-sent events, each once and in order; `docs/dashboard.md` has the details.
+
+    Messages without a name are events of the log: `id` is the event's number, from which the
+    stream goes on after `Last-Event-ID` or `?after=`. `tick` comes every 2 seconds (stations and
+    how long ago they were heard), `numbers` when those of a session have changed, `begin` once.
+    """
+    broadcast: Broadcast = request.app.state.broadcast
+
+    async def allowed() -> bool:
+        principal = await asyncio.to_thread(rig.auth.who, request.headers)
+        return principal is not None and principal.role is Role.OPERATOR
+
+    # No proxy keeps events back until it has a buffer full of them.
+    headers = {"x-accel-buffering": "no"}
+    return LiveStream(broadcast.follow(seq, session, allowed), headers=headers)
 
 
-async def tick(rig: Rig) -> dict[str, Any]:
-    """What is fresh right now: the stations' links and their last status."""
-    names = await rig.database.aquery(stations.names)
-    return {"time_ns": rig.clock_ns(), "stations": [_station(rig, name) for name in names]}
-
-
-def _station(rig: Rig, name: str) -> dict[str, Any]:
-    pulse = rig.phones.pulse(name)
-    return rig.hub.view(name) | ({"phone": pulse} if pulse else {})
+@router.get("/api/sessions/{session}/series")
+async def show_series(
+    rig: Rig, session: SessionId, points: Annotated[int, Query(ge=2, le=1000)] = POINTS
+) -> Series:
+    """Photos per minute, round trips and bytes of a session over its time."""
+    await rig.database.aquery(lambda c: sessions.find(c, session))
+    return await rig.database.aquery(lambda c: series(c, session, points))
 
 
 @router.get("/api/sessions/{session}/events")

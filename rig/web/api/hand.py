@@ -17,8 +17,10 @@ from rig.intake import hand_decide
 from rig.store import events, hand
 from rig.store.hand import HandPhoto, Standing
 from rig.web import images
+from rig.web.api.shapes import HandView
 from rig.web.controller import Controller
 from rig.web.deps import Operator, Rig, operator
+from rig.web.operators import guarded
 from rig.web.problems import Problem
 from rig.web.render import page
 
@@ -28,6 +30,7 @@ ONE = AT + "/{device}/{sha256}"
 PAGED = 20
 """Doubtful photos on one page."""
 
+CampaignName = Annotated[str, Path(max_length=200, description="name of a campaign")]
 Device = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
@@ -35,7 +38,7 @@ Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 class Decision(BaseModel):
     """What a person saw: x-ray *index*, none of the x-rays, or (open) nothing for certain."""
 
-    index: Annotated[int | None, Field(ge=1)] = None
+    index: Annotated[int | None, Field(ge=1, lt=2**31)] = None
     decision: Literal["xray", "none", "open"] = "xray"
     name: Annotated[str | None, Field(max_length=200)] = None
 
@@ -47,20 +50,20 @@ class Decision(BaseModel):
 
 
 @router.get(AT)
-async def list_photos(
-    rig: Rig, name: str, standing: Annotated[Standing | None, Query()] = None
-) -> list[dict[str, Any]]:
+async def list_hand_photos(
+    rig: Rig, name: CampaignName, standing: Annotated[Standing | None, Query()] = None
+) -> list[HandView]:
     """Photos taken by hand for the campaign, by device and file name."""
     every = await rig.database.aquery(lambda c: _photos(rig, c, name))
-    return [one.to_json() for one in every if standing in {None, one.standing}]
+    return [HandView(**one.to_json()) for one in every if standing in {None, one.standing}]
 
 
-@router.post(ONE + "/decide")
-async def decide_photo(
-    rig: Rig, name: str, device: Device, sha256: Sha256, told: Decision, by: Operator = None
-) -> dict[str, Any]:
+@router.post(ONE + "/decide", dependencies=[guarded])
+async def decide_hand_photo(
+    rig: Rig, name: CampaignName, device: Device, sha256: Sha256, by: Operator, told: Decision
+) -> HandView:
     """Record what a person saw; the newest word counts, and who said it when stays in the log."""
-    actor = actor_of(told.name or by)
+    actor = actor_of(by)
     photo = await _find(rig, name, device, sha256)
 
     def work() -> HandPhoto:
@@ -71,13 +74,13 @@ async def decide_photo(
             rig.database, rig.home, photo, index=told.index, actor=actor, now_ns=now
         )
 
-    return (await asyncio.to_thread(work)).to_json()
+    return HandView(**(await asyncio.to_thread(work)).to_json())
 
 
 @router.get(ONE + "/image", response_class=Response)
-async def get_image(
+async def get_hand_photo(
     rig: Rig,
-    name: str,
+    name: CampaignName,
     device: Device,
     sha256: Sha256,
     width: Annotated[int | None, Query(ge=16, le=4096, description="scale to this width")] = None,

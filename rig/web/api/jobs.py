@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from rig.web import jobs, works
+from rig.web import jobs, paging, works
 from rig.web.controller import Controller
 from rig.web.deps import Rig, operator
 from rig.web.jobs import Job, JobState
@@ -16,6 +17,8 @@ from rig.web.problems import Problem
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], dependencies=operator)
 INTAKE = "intake"
+_ID = re.compile(r"j[0-9a-f]{16}", re.ASCII)
+JobId = Annotated[str, Path(max_length=60, description="`j` and 16 hex digits")]
 
 
 class NewJob(BaseModel):
@@ -49,19 +52,28 @@ async def start_job(rig: Rig, told: NewJob) -> JobView:
 
 
 @router.get("")
-async def list_jobs(rig: Rig) -> list[JobView]:
-    """The newest jobs, newest first."""
-    return [_view(one) for one in await rig.database.aquery(jobs.latest)]
+async def list_jobs(
+    rig: Rig,
+    request: Request,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: paging.Cursor = None,
+) -> list[JobView]:
+    """Jobs, newest first; the header `Link` leads to what is older."""
+    after = paging.text(cursor, _ID)
+    found = await rig.database.aquery(lambda c: jobs.latest(c, limit + 1, after=after))
+    paging.link(request, response, found[limit - 1].id if len(found) > limit else None)
+    return [_view(one) for one in found[:limit]]
 
 
 @router.get("/{job}")
-async def show_job(rig: Rig, job: str) -> JobView:
-    """One job."""
+async def show_job(rig: Rig, job: JobId) -> JobView:
+    """One job, how far it is, and what came of it."""
     return _view(await rig.database.aquery(lambda c: jobs.find(c, job)))
 
 
 @router.post("/{job}/cancel", status_code=202)
-async def cancel_job(rig: Rig, job: str) -> JobView:
+async def cancel_job(rig: Rig, job: JobId) -> JobView:
     """Ask a running job to stop; what is finished stays."""
     found = await rig.database.aquery(lambda c: jobs.find(c, job))
     if not rig.jobs.cancel(job):
@@ -70,7 +82,7 @@ async def cancel_job(rig: Rig, job: str) -> JobView:
 
 
 @router.post("/{job}/resume", status_code=202)
-async def resume_job(rig: Rig, job: str) -> JobView:
+async def resume_job(rig: Rig, job: JobId) -> JobView:
     """Take up a job that was cancelled, failed or cut short; what it finished is not done again.
 
     An intake goes on as a new job of its session, which is answered.

@@ -47,7 +47,7 @@ class Hello(BaseModel):
 
 
 @router.post("/pair")
-async def pair(rig: Rig, request: Request, wanted: Wanted) -> Pairing:
+async def pair_phone(rig: Rig, request: Request, wanted: Wanted) -> Pairing:
     """Exchange a code for the station's pairing, once. Open to everybody: the code is the proof."""
     url = await pairing.exchange(
         rig,
@@ -61,7 +61,7 @@ async def pair(rig: Rig, request: Request, wanted: Wanted) -> Pairing:
 
 
 @router.get("/hello", dependencies=[bearer])
-async def hello(rig: Rig, request: Request, who: Phone) -> Hello:
+async def phone_hello(rig: Rig, request: Request, who: Phone) -> Hello:
     """HTTP works; the phone compares clocks and tries the display agent's UDP address."""
     station = who.station or ""
     udp: tuple[tuple[str, int], ...] = ()
@@ -80,7 +80,7 @@ async def hello(rig: Rig, request: Request, who: Phone) -> Hello:
 
 
 @router.post("/status", dependencies=[bearer], status_code=204)
-async def tell_status(rig: Rig, who: Phone, told: PhoneStatus) -> Response:
+async def tell_phone_status(rig: Rig, who: Phone, told: PhoneStatus) -> Response:
     """Keep what the phone says about itself for the page that shows it."""
     rig.phones.tell(who.station or "", told)
     rig.feed.notify()

@@ -20,7 +20,7 @@ from rig.capture.messages import Hex64
 from rig.capture.photos import Listed
 from rig.capture.sessions import Session
 from rig.store import captures
-from rig.web import images
+from rig.web import images, paging
 from rig.web.auth import Principal, Role
 from rig.web.controller import Controller
 from rig.web.deps import Rig, SessionId, bearer, only, operator
@@ -306,12 +306,27 @@ class PhotoView(BaseModel):
 
 
 @router.get("/photos", dependencies=operator)
-async def list_photos(rig: Rig, session: SessionId) -> list[PhotoView]:
-    """The received photos, by index."""
-    await rig.database.aquery(lambda c: sessions.find(c, session))
-    found = await rig.database.aquery(lambda c: captures.photos(c, session))
+async def list_photos(
+    rig: Rig,
+    request: Request,
+    response: Response,
+    session: SessionId,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
+    cursor: paging.Cursor = None,
+) -> list[PhotoView]:
+    """The received photos by index, page by page."""
+    after = paging.places(cursor, int, int, str)
+
+    def read(connection: Connection) -> tuple[captures.Photo, ...]:
+        sessions.find(connection, session)
+        return captures.photos(connection, session, after=after, limit=limit + 1)
+
+    found = await rig.database.aquery(read)
+    if len(found) > limit:
+        last = found[limit - 1]
+        paging.link(request, response, [last.index, last.attempt, last.name])
     fields = PhotoView.model_fields
-    return [PhotoView(**{name: getattr(one, name) for name in fields}) for one in found]
+    return [PhotoView(**{name: getattr(one, name) for name in fields}) for one in found[:limit]]
 
 
 @router.get("/photos/{name}", dependencies=operator, response_class=FileResponse)

@@ -9,9 +9,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from rig.capture import sessions
+from rig.capture.actors import actor_of as person_of
 from rig.web import release
 from rig.web.api.photos import Sender, actor_of
-from rig.web.deps import Rig, SessionId, bearer, operator
+from rig.web.deps import Operator, Rig, SessionId, bearer, operator
+from rig.web.operators import guarded
 
 router = APIRouter(prefix="/api/sessions/{session}/release", tags=["photos"])
 
@@ -43,8 +45,8 @@ async def show_release(rig: Rig, session: SessionId, who: Sender) -> ReleaseView
     return _view(await asyncio.to_thread(release.released, rig.database, rig.home, session))
 
 
-@router.post("", dependencies=operator)
-async def set_release(rig: Rig, session: SessionId, told: Allow) -> ReleaseView:
+@router.post("", dependencies=[*operator, guarded])
+async def set_release(rig: Rig, session: SessionId, by: Operator, told: Allow) -> ReleaseView:
     """Allow the deletion (409 unless every photo of the batch lies here whole), or take it back."""
     change = partial(
         release.set_release,
@@ -53,7 +55,7 @@ async def set_release(rig: Rig, session: SessionId, told: Allow) -> ReleaseView:
         session,
         allow=told.allow,
         now_ns=rig.clock_ns(),
-        actor="operator",
+        actor=person_of(by),
     )
     return _view(await asyncio.to_thread(change))
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from rig.capture import campaigns, sessions
 from rig.capture.sessions import Session
 from rig.store import catalogs, events
+from rig.web.api.sessions import row_of
+from rig.web.api.shapes import MadeSessions
 from rig.web.controller import Controller
 from rig.web.deps import Operator, Rig, SessionId, operator
+from rig.web.operators import guarded
 from rig.web.render import page
 from rig.web.reshooting import listed, make
 
@@ -30,30 +33,47 @@ class Wish(BaseModel):
     name: Annotated[str | None, Field(max_length=200)] = None
 
 
+class ReshootRow(BaseModel):
+    """An index that must, or may, be shot again."""
+
+    model_config = ConfigDict(extra="allow")
+
+    index: int
+    session: str
+
+
+class ReshootView(BaseModel):
+    """What must be shot again; *shot*: indices that were shot, *unshot*: by nobody yet."""
+
+    shot: int
+    unshot: int
+    reshoot: list[ReshootRow]
+
+
 @router.get("/api/sessions/{session}/reshoot")
-async def session_list(rig: Rig, session: SessionId) -> dict[str, Any]:
+async def list_reshoot_of_session(rig: Rig, session: SessionId) -> ReshootView:
     """Every index of the session that must be shot again, with the reason."""
-    return (await rig.database.aquery(lambda c: listed(c, session))).to_json()
+    return ReshootView(**(await rig.database.aquery(lambda c: listed(c, session))).to_json())
 
 
 @router.get("/api/campaigns/{name}/reshoot")
-async def campaign_list(rig: Rig, name: str) -> dict[str, Any]:
+async def list_reshoot_of_campaign(rig: Rig, name: str) -> ReshootView:
     """Every index of the campaign that must be shot again, with the reason."""
-    return (await rig.database.aquery(lambda c: listed(c, name))).to_json()
+    return ReshootView(**(await rig.database.aquery(lambda c: listed(c, name))).to_json())
 
 
-@router.post("/api/sessions/{session}/reshoot/listed", status_code=201)
-async def session_again(
-    rig: Rig, session: SessionId, told: Wish | None = None, by: Operator = None
-) -> dict[str, Any]:
+@router.post("/api/sessions/{session}/reshoot/listed", status_code=201, dependencies=[guarded])
+async def reshoot_listed_of_session(
+    rig: Rig, session: SessionId, by: Operator, told: Wish | None = None
+) -> MadeSessions:
     """Make the sessions for the list; indices that are about to be shot already are left out."""
     return await _make(rig, session, told or Wish(), by)
 
 
-@router.post("/api/campaigns/{name}/reshoot/listed", status_code=201)
-async def campaign_again(
-    rig: Rig, name: str, told: Wish | None = None, by: Operator = None
-) -> dict[str, Any]:
+@router.post("/api/campaigns/{name}/reshoot/listed", status_code=201, dependencies=[guarded])
+async def reshoot_listed_of_campaign(
+    rig: Rig, name: str, by: Operator, told: Wish | None = None
+) -> MadeSessions:
     """Make the sessions for the list of the whole campaign."""
     return await _make(rig, name, told or Wish(), by)
 
@@ -108,7 +128,7 @@ def _view(connection: Connection, target: str, catalog: str) -> dict[str, Any]:
     }
 
 
-async def _make(rig: Controller, target: str, told: Wish, by: str | None) -> dict[str, Any]:
+async def _make(rig: Controller, target: str, told: Wish, by: str | None) -> MadeSessions:
     now = rig.clock_ns()
 
     def write(connection: Connection) -> list[Session]:
@@ -118,8 +138,8 @@ async def _make(rig: Controller, target: str, told: Wish, by: str | None) -> dic
             now_ns=now,
             doubtful=told.doubtful,
             indices=told.indices,
-            name=told.name or by,
+            name=by,
         )
 
     made = await rig.database.awrite(write)
-    return {"sessions": [one.to_json() for one in made]}
+    return MadeSessions(sessions=[row_of(one) for one in made])

@@ -5,38 +5,38 @@ from __future__ import annotations
 import secrets
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
+from fastapi import Request as HttpRequest
 from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import Connection
 
-from rig.capture import campaigns, queue, reshoot, sessions
+from rig.capture import campaigns, locks, queue, reshoot, sessions
 from rig.capture.sessions import Session
 from rig.capture.states import Request
 from rig.store import captures
-from rig.web import remote
+from rig.web import listing, operators, paging, remote
+from rig.web.api.shapes import CaptureView, MadeReshoot, SessionRow, SessionView
 from rig.web.controller import Controller
-from rig.web.deps import Operator, Rig, SessionId, operator
+from rig.web.deps import SESSION_RE, Operator, Rig, SessionId, operator
+from rig.web.operators import guarded
 from rig.web.view import session_view
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"], dependencies=operator)
+BIG = 2**31
 
 
 class Named(BaseModel):
-    """Who asks; the header `X-Operator` says it too."""
+    """Who asks; the header `X-Operator` or the signed-in browser say it too."""
 
     name: Annotated[str | None, Field(max_length=200)] = None
-
-    def who(self, header: str | None) -> str | None:
-        """The name, from here or from the header."""
-        return self.name or header
 
 
 class NewSession(Named):
     """Which subset, on which station."""
 
-    campaign: str
-    subset: Annotated[int, Field(ge=1)]
-    station: str
+    campaign: Annotated[str, Field(max_length=200)]
+    subset: Annotated[int, Field(ge=1, lt=BIG)]
+    station: Annotated[str, Field(max_length=200)]
 
 
 class Start(Named):
@@ -64,7 +64,7 @@ class Reshoot(Named):
     `Start`, for all of them.
     """
 
-    indices: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=10_000)] = []
+    indices: Annotated[list[Annotated[int, Field(ge=1, lt=BIG)]], Field(max_length=10_000)] = []
     last: Annotated[int, Field(ge=0, le=10_000)] = 0
     start: bool = False
     confirm: bool = False
@@ -77,11 +77,15 @@ class Reshoot(Named):
 
 
 @router.post("", status_code=201)
-async def create_session(rig: Rig, wanted: NewSession, by: Operator = None) -> dict[str, Any]:
+async def create_session(
+    rig: Rig, at: HttpRequest, wanted: NewSession, by: Operator
+) -> SessionView:
     """Create a session; nothing moves until it is started."""
-    now = rig.clock_ns()
+    now, quiet = rig.clock_ns(), operators.silence(at)
 
     def write(connection: Connection) -> Session:
+        campaign = locks.of_campaign(connection, wanted.campaign)
+        locks.need(connection, campaign, by, quiet)
         return sessions.create(
             connection,
             new_id=_new_id(),
@@ -89,7 +93,7 @@ async def create_session(rig: Rig, wanted: NewSession, by: Operator = None) -> d
             subset=wanted.subset,
             station=wanted.station,
             now_ns=now,
-            name=wanted.who(by),
+            name=by,
         )
 
     return await _view(rig, await rig.database.awrite(write))
@@ -97,105 +101,123 @@ async def create_session(rig: Rig, wanted: NewSession, by: Operator = None) -> d
 
 @router.get("")
 async def list_sessions(
-    rig: Rig, campaign: Annotated[str | None, Query()] = None
-) -> list[dict[str, Any]]:
-    """All sessions (of a campaign), newest first."""
+    rig: Rig,
+    at: HttpRequest,
+    response: Response,
+    campaign: Annotated[str | None, Query(max_length=200, description="name of a campaign")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    cursor: paging.Cursor = None,
+) -> list[SessionRow]:
+    """Sessions (of a campaign), newest first; the header `Link` leads to what is older."""
+    after = paging.text(cursor, SESSION_RE)
 
-    def read(connection: Connection) -> list[Session]:
-        of = None if campaign is None else campaigns.find(connection, campaign).id
-        return sessions.every(connection, campaign_id=of)
+    def read(connection: Connection) -> listing.Sessions:
+        of = None if campaign is None else campaigns.find(connection, campaign, only=0).id
+        return listing.newest(connection, after=after, limit=limit, campaign=of)
 
-    return [one.to_json() for one in await rig.database.aquery(read)]
+    found = await rig.database.aquery(read)
+    paging.link(at, response, found.after)
+    return [row_of(one["session"]) for one in found.rows]
 
 
 @router.get("/{session}")
-async def show_session(rig: Rig, session: SessionId) -> dict[str, Any]:
+async def show_session(rig: Rig, session: SessionId) -> SessionView:
     """One session: state, progress, what may be asked for, and the newest event's number."""
     return await _view(rig, await rig.database.aquery(lambda c: sessions.find(c, session)))
 
 
 @router.get("/{session}/captures")
-async def list_captures(rig: Rig, session: SessionId) -> list[dict[str, Any]]:
-    """The committed captures by index."""
-    await rig.database.aquery(lambda c: sessions.find(c, session))
-    found = await rig.database.aquery(lambda c: captures.committed(c, session))
-    return [{name: getattr(one, name) for name in one.__dataclass_fields__} for one in found]
+async def list_captures(
+    rig: Rig,
+    at: HttpRequest,
+    response: Response,
+    session: SessionId,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
+    cursor: paging.Cursor = None,
+) -> list[CaptureView]:
+    """The committed captures of a session by index, page by page."""
+    after = paging.number(cursor)
+
+    def read(connection: Connection) -> tuple[captures.Committed, ...]:
+        sessions.find(connection, session)
+        return captures.committed(connection, session, after=after, limit=limit + 1)
+
+    found = await rig.database.aquery(read)
+    paging.link(at, response, found[limit - 1].index if len(found) > limit else None)
+    return [capture_of(one) for one in found[:limit]]
 
 
-@router.post("/{session}/start", status_code=202)
+@router.post("/{session}/start", status_code=202, dependencies=[guarded])
 async def start_session(
-    rig: Rig, session: SessionId, told: Start | None = None, by: Operator = None
-) -> dict[str, Any]:
+    rig: Rig, at: HttpRequest, session: SessionId, by: Operator, told: Start | None = None
+) -> SessionView:
     """Ask the station to load the plan and begin; refused while a level is not confirmed."""
-    said = told or Start()
-    asked = await remote.ask(rig, session, Request.START, name=said.who(by), confirm=said.confirm)
-    return await _view(rig, asked)
+    confirm = told is not None and told.confirm
+    return await _ask(rig, at, session, Request.START, by, confirm=confirm)
 
 
-@router.post("/{session}/pause", status_code=202)
+@router.post("/{session}/pause", status_code=202, dependencies=[guarded])
 async def pause_session(
-    rig: Rig, session: SessionId, told: Named | None = None, by: Operator = None
-) -> dict[str, Any]:
+    rig: Rig, at: HttpRequest, session: SessionId, by: Operator, _told: Named | None = None
+) -> SessionView:
     """Ask the station to stop after the image in flight."""
-    return await _ask(rig, session, Request.PAUSE, told, by)
+    return await _ask(rig, at, session, Request.PAUSE, by)
 
 
-@router.post("/{session}/pause-now", status_code=202)
+@router.post("/{session}/pause-now", status_code=202, dependencies=[guarded])
 async def pause_session_now(
-    rig: Rig, session: SessionId, told: Named | None = None, by: Operator = None
-) -> dict[str, Any]:
+    rig: Rig, at: HttpRequest, session: SessionId, by: Operator, _told: Named | None = None
+) -> SessionView:
     """Ask the station to give up the exposure in flight; resuming takes it again."""
-    return await _ask(rig, session, Request.PAUSE_NOW, told, by)
+    return await _ask(rig, at, session, Request.PAUSE_NOW, by)
 
 
-@router.post("/{session}/resume", status_code=202)
+@router.post("/{session}/resume", status_code=202, dependencies=[guarded])
 async def resume_session(
-    rig: Rig, session: SessionId, told: Start | None = None, by: Operator = None
-) -> dict[str, Any]:
+    rig: Rig, at: HttpRequest, session: SessionId, by: Operator, told: Start | None = None
+) -> SessionView:
     """Ask the station to go on at the next index; refused while a level is not confirmed."""
-    said = told or Start()
-    asked = await remote.ask(rig, session, Request.RESUME, name=said.who(by), confirm=said.confirm)
-    return await _view(rig, asked)
+    confirm = told is not None and told.confirm
+    return await _ask(rig, at, session, Request.RESUME, by, confirm=confirm)
 
 
-@router.post("/{session}/stop", status_code=202)
+@router.post("/{session}/stop", status_code=202, dependencies=[guarded])
 async def stop_session(
-    rig: Rig, session: SessionId, told: Named | None = None, by: Operator = None
-) -> dict[str, Any]:
+    rig: Rig, at: HttpRequest, session: SessionId, by: Operator, _told: Named | None = None
+) -> SessionView:
     """Ask the station to finish what is in flight and end; a new session takes the rest."""
-    return await _ask(rig, session, Request.STOP, told, by)
+    return await _ask(rig, at, session, Request.STOP, by)
 
 
 @router.post("/{session}/abort", status_code=202)
 async def abort_session(
-    rig: Rig, session: SessionId, told: Named | None = None, by: Operator = None
-) -> dict[str, Any]:
-    """Ask the station to abort: both sides latch until a person re-arms."""
-    return await _ask(rig, session, Request.ABORT, told, by)
+    rig: Rig, at: HttpRequest, session: SessionId, by: Operator, _told: Named | None = None
+) -> SessionView:
+    """Ask the station to abort: both sides latch until a person re-arms.
+
+    Everybody may, whoever has the session in hand.
+    """
+    return await _ask(rig, at, session, Request.ABORT, by)
 
 
-@router.post("/{session}/rearm", status_code=202)
+@router.post("/{session}/rearm", status_code=202, dependencies=[guarded])
 async def rearm_session(
-    rig: Rig, session: SessionId, told: Rearm, by: Operator = None
-) -> dict[str, Any]:
+    rig: Rig, at: HttpRequest, session: SessionId, by: Operator, told: Rearm
+) -> SessionView:
     """Clear the abort whose number a person has read."""
-    asked = await remote.ask(rig, session, Request.REARM, abort_id=told.abort_id, name=told.who(by))
-    return await _view(rig, asked)
+    return await _ask(rig, at, session, Request.REARM, by, abort_id=told.abort_id)
 
 
-@router.post("/{session}/resolve", status_code=202)
+@router.post("/{session}/resolve", status_code=202, dependencies=[guarded])
 async def resolve_session(
-    rig: Rig, session: SessionId, told: Resolve, by: Operator = None
-) -> dict[str, Any]:
+    rig: Rig, at: HttpRequest, session: SessionId, by: Operator, told: Resolve
+) -> SessionView:
     """Legacy mode: say whether the photo in doubt was taken, and go on."""
-    asked = await remote.ask(rig, session, Request.RESOLVE, answer=told.answer, name=told.who(by))
-    return await _view(rig, asked)
+    return await _ask(rig, at, session, Request.RESOLVE, by, answer=told.answer)
 
 
-@router.post("/{session}/reshoot", status_code=201)
-async def reshoot_session(
-    rig: Rig, session: SessionId, told: Reshoot, by: Operator = None
-) -> dict[str, Any]:
+@router.post("/{session}/reshoot", status_code=201, dependencies=[guarded])
+async def reshoot_session(rig: Rig, session: SessionId, by: Operator, told: Reshoot) -> MadeReshoot:
     """Make sessions that shoot captures again, one for each run of neighbours; queue them."""
     now = rig.clock_ns()
 
@@ -207,38 +229,47 @@ async def reshoot_session(
             now_ns=now,
             indices=told.indices,
             last=told.last,
-            name=told.who(by),
+            name=by,
         )
         if told.start:
             after = sessions.find(connection, session)
-            who = told.who(by)
-            queue.put(connection, found, after, now, name=who, confirm=told.confirm)
+            queue.put(connection, found, after, now, name=by, confirm=told.confirm)
         return found
 
     made = await rig.database.awrite(write)
-    return {"id": made[0].id, "sessions": [one.to_json() for one in made]}
+    return MadeReshoot(id=made[0].id, sessions=[row_of(one) for one in made])
 
 
-@router.post("/{session}/unqueue", status_code=202)
+@router.post("/{session}/unqueue", status_code=202, dependencies=[guarded])
 async def unqueue_session(
-    rig: Rig, session: SessionId, told: Named | None = None, by: Operator = None
-) -> dict[str, Any]:
+    rig: Rig, session: SessionId, by: Operator, _told: Named | None = None
+) -> SessionView:
     """Take a session, and all behind it, out of the queue: a person starts it, or nobody."""
-    now, name = rig.clock_ns(), (told or Named()).who(by)
-    found = await rig.database.awrite(lambda c: queue.take_out(c, session, now, name))
+    now = rig.clock_ns()
+    found = await rig.database.awrite(lambda c: queue.take_out(c, session, now, by))
     return await _view(rig, found)
 
 
+def row_of(session: Session) -> SessionRow:
+    """*session* as lists show it."""
+    return SessionRow(**session.to_json())
+
+
+def capture_of(one: captures.Committed) -> CaptureView:
+    """A capture as lists show it."""
+    return CaptureView(**{name: getattr(one, name) for name in CaptureView.model_fields})
+
+
 async def _ask(
-    rig: Controller, session: str, wanted: Request, told: Named | None, by: str | None
-) -> dict[str, Any]:
-    name = (told or Named()).who(by)
-    return await _view(rig, await remote.ask(rig, session, wanted, name=name))
+    rig: Controller, at: HttpRequest, session: str, wanted: Request, by: str | None, **more: Any
+) -> SessionView:
+    quiet = operators.silence(at)
+    return await _view(rig, await remote.ask(rig, session, wanted, name=by, quiet=quiet, **more))
 
 
 def _new_id() -> str:
     return "s" + secrets.token_hex(8)
 
 
-async def _view(rig: Controller, session: Session) -> dict[str, Any]:
-    return await rig.database.aquery(lambda c: session_view(c, session, rig.hub))
+async def _view(rig: Controller, session: Session) -> SessionView:
+    return SessionView(**await rig.database.aquery(lambda c: session_view(c, session, rig.hub)))

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Any
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from rig.capture import projections, stations
+from rig.capture.actors import actor_of
 from rig.store.events import Event
 from rig.web import pairing
-from rig.web.deps import Rig, operator
+from rig.web.api.shapes import StationView
+from rig.web.deps import Operator, Rig, operator
 from rig.web.problems import Problem
 
 router = APIRouter(prefix="/api/stations", tags=["stations"], dependencies=operator)
+
+
+StationName = Annotated[str, Path(max_length=200, description="name of a station")]
 
 
 class NewStation(BaseModel):
@@ -70,28 +75,28 @@ class Unpaired(BaseModel):
 
 
 @router.post("", status_code=201)
-async def add_station(rig: Rig, wanted: NewStation) -> StationToken:
+async def add_station(rig: Rig, by: Operator, wanted: NewStation) -> StationToken:
     """Add a station; the token is for `display-agent connect` and is never shown again."""
     token = stations.new_token(secrets.token_urlsafe)
-    now = rig.clock_ns()
+    now, actor = rig.clock_ns(), actor_of(by)
 
     def write(connection: Connection) -> None:
         stations.add(connection, wanted.name, token, now)
         body = {"name": wanted.name}
-        projections.record(connection, Event("station_added", now, now, "operator", body=body))
+        projections.record(connection, Event("station_added", now, now, actor, body=body))
 
     await rig.database.awrite(write)
     return StationToken(name=wanted.name, token=token)
 
 
 @router.get("")
-async def list_stations(rig: Rig) -> list[dict[str, Any]]:
+async def list_stations(rig: Rig) -> list[StationView]:
     """All stations and what is known about their display agents right now."""
-    return [rig.hub.view(name) for name in await rig.database.aquery(stations.names)]
+    return [StationView(**rig.hub.view(n)) for n in await rig.database.aquery(stations.names)]
 
 
 @router.get("/{name}/pairing")
-async def show_pairing(rig: Rig, name: str) -> Pairing:
+async def show_pairing(rig: Rig, name: StationName) -> Pairing:
     """The pairing URL of the station's phone: whoever reads it is the phone."""
     await rig.database.aquery(lambda c: stations.find(c, name))
     link = rig.hub.need(name)
@@ -101,7 +106,7 @@ async def show_pairing(rig: Rig, name: str) -> Pairing:
 
 
 @router.post("/{name}/codes", status_code=201)
-async def make_code(rig: Rig, name: str) -> CodeView:
+async def make_code(rig: Rig, name: StationName) -> CodeView:
     """A code that pairs a phone with this station, once, within ten minutes."""
     text, code = await pairing.make_code(rig, name)
     ways = [
@@ -118,8 +123,24 @@ async def make_code(rig: Rig, name: str) -> CodeView:
     )
 
 
+@router.post("/{name}/renew")
+async def renew_station(rig: Rig, name: StationName, by: Operator) -> StationToken:
+    """A new token for the station's display agent: the old one is void and its connection ends."""
+    token, now = stations.new_token(secrets.token_urlsafe), rig.clock_ns()
+
+    def write(connection: Connection) -> None:
+        stations.renew(connection, name, token)
+        body = {"name": name}
+        event = Event("station_token_renewed", now, now, actor_of(by), body=body)
+        projections.record(connection, event)
+
+    await rig.database.awrite(write)
+    rig.hub.end(name)
+    return StationToken(name=name, token=token)
+
+
 @router.post("/{name}/unpair")
-async def unpair_phone(rig: Rig, name: str) -> Unpaired:
+async def unpair_phone(rig: Rig, name: StationName) -> Unpaired:
     """Void the token of the station's phone: it is refused from now on and has to pair anew."""
     generation = await pairing.unpair(rig, name)
     connected = rig.hub.get(name) is not None
