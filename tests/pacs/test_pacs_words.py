@@ -224,4 +224,5 @@ def test_what_the_libraries_quote_of_a_header_is_silenced_and_only_here(
     assert "CANARY" not in caplog.text
     with pytest.warns(UserWarning, match="CANARY"):
         provoke()
-    assert all(text in caplog.text for text in ("CANARY-AGE", "CANARY-NAME", "CANARY-UID"))
+    # Whether pydicom logs, too, depends on who imported rig.dicom.quiet before.
+    assert all(text in caplog.text for text in ("CANARY-NAME", "CANARY-UID"))
