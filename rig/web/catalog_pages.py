@@ -17,7 +17,7 @@ from rig.errors import UserError
 from rig.store import catalogs, tables
 from rig.store.catalogs import Catalog
 from rig.store.errors import ConflictError
-from rig.web import forms, imports, jobs, uploads, works
+from rig.web import forms, imports, jobs, review, uploads, works
 from rig.web.controller import Controller
 from rig.web.deps import Rig, operator
 from rig.web.forms import Form
@@ -137,6 +137,7 @@ async def _list(
 
     view = await rig.database.aquery(read)
     waiting = await asyncio.to_thread(_waiting, rig)
+    view["held"] = await asyncio.to_thread(review.waiting, rig.home)
     return page(
         "catalogs.html", status, **view, uploads=waiting, form=form, wrong=wrong, home=str(rig.home)
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from rig.capture.dicom_place import FOLDER
+from rig.capture.dicom_place import FOLDER, HELD, REVIEWS
 from rig.store import catalogs
 from rig.store.errors import NotFoundError
 from rig.web.problems import Problem
@@ -46,6 +46,17 @@ def folder_of(home: Path, name: str) -> Path:
         StoreError: the name is none.
     """
     return home / FOLDER / catalogs.check_name(name, "catalog")
+
+
+def waiting(home: Path) -> tuple[tuple[str, int], ...]:
+    """Imports with images that nobody decided about: name and how many, by name."""
+    decided = {file.name for file in (home / REVIEWS).glob("*.json")}
+    counts: dict[str, int] = {}
+    for file in (home / FOLDER).glob(f"*/{HELD}/*.json"):
+        if file.name not in decided:
+            name = file.parent.parent.name
+            counts[name] = counts.get(name, 0) + 1
+    return tuple(sorted(counts.items()))
 
 
 def queue(home: Path, name: str) -> tuple[Entry, ...]:

@@ -116,7 +116,8 @@ def test_an_unknown_import_is_not_found(queue):
 
 def test_a_browser_of_another_site_decides_nothing(queue):
     with queue.client() as client:
-        client.cookies.set(queue.rig.auth.cookie_name, queue.rig.auth.new_cookie())
+        client.get("/sign-in", params={"token": queue.rig.auth.new_link()})
+        assert client.get("/api/catalogs/ward/review").status_code == 200
         answer = client.put(
             f"/api/catalogs/ward/review/{IDS[0]}", json={"decision": "accept", "by": "x"},
             headers={"Origin": "http://elsewhere.example"},
@@ -149,3 +150,13 @@ def test_a_note_with_markup_stays_text(queue):
     assert json.loads(
         (queue.home / "dicom" / "reviews" / f"{IDS[0]}.json").read_bytes()
     )["note"].startswith("<script>")  # fmt: skip
+
+
+def test_the_list_of_catalogs_says_what_waits(queue):
+    with queue.operator() as client:
+        assert "2 images of the DICOM import ward" in client.get("/catalogs", headers=PAGE).text
+    for image in IDS:
+        put(queue, image, decision="refuse", by="Dr Test")
+    with queue.operator() as client:
+        page = client.get("/catalogs", headers=PAGE).text
+    assert "DICOM import ward" not in page
