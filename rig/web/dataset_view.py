@@ -19,6 +19,7 @@ _PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}", re.ASCII)
 FORMS: Final = {
     "hf": ("Hugging Face", "A folder for datasets.load_dataset, with the tables as Parquet."),
     "webdataset": ("WebDataset", "Tar shards that are read in order while training."),
+    "vindr": ("VinDr-CXR", "DICOM and boxes as torchxrayvision reads them; needs boxes."),
     "coco": ("COCO", "Boxes as JSON; only for datasets that were built with boxes."),
     "croissant": ("Croissant", "A description for machines, inside the dataset."),
 }
