@@ -230,7 +230,7 @@ async def test_a_person_decides_what_the_doubtful_photos_show(tab: Any, served: 
     photo = next(one for one in served.get("/api/campaigns/camp/hand?standing=doubtful")
                  if one["name"] == "IMG_2.jpg")  # fmt: skip
     assert 7 in [one["index"] for one in photo["candidates"]]
-    await tab.write("#operator", "Anna")
+    await tab.value("localStorage.setItem('operator', 'Anna')")
     form = f"form[data-json*='{photo['sha256']}']"
     await tab.click(f"{form}:has(input[name=index][value='7']) button")
     await tab.until(f"{text('#doubtful')}.includes('2 settled, 1 doubtful')")
@@ -284,7 +284,7 @@ async def test_one_click_makes_the_session_to_shoot_again(tab: Any, served: Serv
     assert await tab.value("document.querySelector('#list tbody tr').querySelectorAll('img').length"
                            ) == 2  # fmt: skip
     await picture(tab, "reshoot-list")
-    await tab.write("#operator", "Anna")
+    await tab.value("localStorage.setItem('operator', 'Anna')")
     await tab.click("#do-again")
     await tab.until("document.querySelectorAll('#list tbody tr td:last-child a').length === 2")
     assert "0 missing or rejected, 0 doubtful, 2 about to be shot" in await tab.value(text("#list"))
