@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import hmac
 import itertools
 import json
@@ -110,7 +111,9 @@ class BrowserLink:
     def close(self) -> None:
         """Stop serving. Blocks; may be called twice."""
         if self._loop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
+            # A thread that could not listen is alive a moment longer than its loop.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(_PATIENCE)
 
     # -- on the server's thread --------------------------------------------------------------------

@@ -55,7 +55,7 @@ async def new_campaign(rig: Rig, catalog: str = "") -> Response:
     return await _form(rig, Form({"catalog": [catalog]} if catalog else {}), fresh=True)
 
 
-@router.post("/campaigns/preview")
+@router.post("/campaigns/new/preview")
 async def preview_campaign(rig: Rig, request: Request) -> Response:
     """The form again, with the plan that it makes and what that costs; nothing is kept."""
     form = await forms.read(request)

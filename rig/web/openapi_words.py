@@ -27,6 +27,7 @@ TAGS = {
     "photos": "Photos as they come back from the phone.",
     "reshoot": "What must be shot again.",
     "hand": "Photos taken by hand.",
+    "review": "Images that a DICOM import holds until a person has looked.",
     "datasets": "Datasets that were built.",
     "jobs": "Long work.",
     "events": "The log of events, live and in pages.",
@@ -49,6 +50,7 @@ PARAMETERS: dict[str, Any] = {
     "X-Operator": "anna",
     "limit": 100,
     "width": 640,
+    "image_id": "9f86d081884c7d659a2feaa0c55ad015",
 }
 
 PUBLIC = frozenset({"pair_phone"})
@@ -61,11 +63,13 @@ FINDS = frozenset({
 NO_CONFLICT = frozenset({"here", "tell_phone_status", "new_sign_in_link"})
 CONFLICTS_ON_GET = frozenset({
     "show_pairing", "get_image", "show_evidence", "show_alignment_picture", "get_hand_photo",
-    "get_image_thumbnail", "get_photo_thumbnail",
+    "get_image_thumbnail", "get_photo_thumbnail", "get_held_picture",
 })  # fmt: skip
 LIMITED = frozenset({"pair_phone"})
 SLOW = frozenset({"append_photo", "append_to_file", "keep_evidence"})
-BUSY = frozenset({"pair_phone"})
+BUSY = frozenset({
+    "pair_phone", "list_held_images", "show_held_image", "get_held_picture", "decide_held_image",
+})  # fmt: skip
 FULL = frozenset({"append_photo", "append_to_file"})
 LINKED = frozenset({
     "list_sessions", "list_captures", "list_all_captures", "list_photos", "list_jobs", "list_audit",
@@ -75,6 +79,7 @@ BINARY = {
     "get_image": _PICTURES,
     "get_photo": (*_PICTURES, "application/json", "application/octet-stream"),
     "get_hand_photo": ("image/jpeg",),
+    "get_held_picture": _PICTURES,
     "get_photo_thumbnail": ("image/jpeg",),
     "get_image_thumbnail": ("image/jpeg",),
     "show_evidence": (*_PICTURES, "image/webp", "application/octet-stream"),

@@ -36,7 +36,7 @@ def _deciding() -> ModuleType:
         return importlib.import_module("rig.dicom.deciding")
     except ImportError as error:
         detail = "The controller needs the extra 'dicom': pip install 'capture-rig[dicom]'."
-        raise Problem(501, detail) from error
+        raise Problem(503, detail) from error
 
 
 def folder_of(home: Path, name: str) -> Path:

@@ -29,7 +29,7 @@ def form(**more: Any) -> dict[str, Any]:
 
 
 def send(ready: Any, fields: dict[str, Any]) -> httpx.Response:
-    path = "/campaigns/new" if fields.pop("do") == "create" else "/campaigns/preview"
+    path = "/campaigns/new" if fields.pop("do") == "create" else "/campaigns/new/preview"
     with ready.running.operator() as client:
         return client.post(path, data=fields, headers=PAGE)
 

@@ -35,7 +35,7 @@ class Decision(BaseModel):
 
 
 @router.get("/api/catalogs/{name}/review")
-async def list_held(rig: Rig, name: str) -> dict[str, Any]:
+async def list_held_images(rig: Rig, name: str) -> dict[str, Any]:
     """All images that the import *name* holds, with doubts, scores and suspected boxes."""
     entries = await asyncio.to_thread(review.queue, rig.home, name)
     kept = await rig.database.aquery(lambda c: review.is_kept(c, name))
@@ -49,13 +49,13 @@ async def list_held(rig: Rig, name: str) -> dict[str, Any]:
 
 
 @router.get("/api/catalogs/{name}/review/{image_id}")
-async def show_held(rig: Rig, name: str, image_id: ImageId) -> dict[str, Any]:
+async def show_held_image(rig: Rig, name: str, image_id: ImageId) -> dict[str, Any]:
     """One held image."""
     return (await asyncio.to_thread(review.entry, rig.home, name, image_id)).to_json()
 
 
 @router.get("/api/catalogs/{name}/review/{image_id}/picture", response_class=Response)
-async def held_picture(
+async def get_held_picture(
     rig: Rig,
     name: str,
     image_id: ImageId,
@@ -74,7 +74,7 @@ async def held_picture(
 
 
 @router.put("/api/catalogs/{name}/review/{image_id}")
-async def decide(
+async def decide_held_image(
     rig: Rig, name: str, image_id: ImageId, told: Decision, by: Operator = None
 ) -> dict[str, Any]:
     """Accept it, with these boxes blanked, or refuse it; counts from the next import on."""
