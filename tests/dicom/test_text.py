@@ -91,7 +91,7 @@ def test_text_on_its_side_is_found():
     assert covered(before, after, find_text(after)) > 0.8
 
 
-@pytest.mark.parametrize("marker", ["R", "AP"])
+@pytest.mark.parametrize("marker", ["L", "R", "AP"])
 def test_a_side_marker_is_no_text(marker):
     picture = quiet_sample()
     assert find_text(drawn(picture, marker, (20, 60), height=1.5, thick=3)) == ()
