@@ -14,7 +14,7 @@ from bench.verify import SHOTS, STRANGERS, _claims
 from bench.verify_photos import Order, Photo, Source, half_of, orders, sources
 from bench.verify_table import table
 
-COUNT = 3
+COUNT = 6
 pytestmark = pytest.mark.timeout(1200)  # photos are rendered: half a minute, on a busy machine ten
 
 
@@ -32,17 +32,14 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def test_held_out_photos_are_verified(result: dict) -> None:
-    """All easy and typical ones, with and without a prior, and some hard ones.
-
-    How many hard ones is a question to many more photos than these: docs/verification.md.
-    """
+    """All easy and typical ones, with and without a prior; of the hard more than two in five."""
     by = {(row["preset"], row["way"]): row for row in result["true"]}
     for way in ("cascade", "prior"):
         for preset in ("easy", "typical"):
             row = by[preset, way]
-            assert row["photos"] >= COUNT
+            assert row["photos"] >= 3
             assert row["verified"] == row["photos"], result["doubtful"]
-        assert by["hard", way]["verified"] > 0
+        assert by["hard", way]["verified"] > 0.4 * by["hard", way]["photos"]
     assert by["typical", "prior"]["by_prior"] > 0
     assert by["typical", "cascade"]["by_prior"] == 0
 
@@ -97,8 +94,10 @@ def test_impostors_tell_how_much_is_behind_the_claims(result: dict) -> None:
     """Claims, and the different pairs of x-rays they are made of."""
     same, other = result["impostors"]
     assert (same["kind"], other["kind"]) == ("same patient", "other patient")
-    assert other["claims"] == other["xray_pairs"] == COUNT * (COUNT - 1)
-    assert (same["claims"], other["accepted"], other["patients"]) == (0, 0, COUNT)
+    assert other["photos"] >= 3
+    assert other["claims"] == other["xray_pairs"] == other["photos"] * (COUNT - 1)
+    assert (same["claims"], other["accepted"]) == (0, 0)
+    assert 3 <= other["patients"] <= COUNT
 
 
 def test_the_place_is_found(result: dict) -> None:
