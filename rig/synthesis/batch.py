@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import io
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterable
@@ -58,8 +57,10 @@ class Batch:
         handle = os.open(part, _CREATE, 0o666)
         self._waiting[number] = (part, target)
         try:
-            with os.fdopen(handle, "wb", buffering=0) as file:
-                _write_all(file, data)
+            try:
+                _write_all(handle, data)
+            finally:
+                os.close(handle)
         except BaseException:
             del self._waiting[number]
             part.unlink(missing_ok=True)
@@ -94,11 +95,11 @@ class Batch:
         return set(above[:end])
 
 
-def _write_all(file: io.RawIOBase, data: bytes) -> None:
+def _write_all(handle: int, data: bytes) -> None:
     """Write all of *data*, however little the system takes at a time."""
     rest = memoryview(data)
     while rest:
-        rest = rest[file.write(rest) or 0 :]
+        rest = rest[os.write(handle, rest) :]
 
 
 def sweep(targets: Iterable[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import cv2
@@ -38,6 +39,12 @@ def quad_to_quad(source: Sequence[Point], target: Sequence[Point]) -> Matrix:
     Raises:
         SynthesisError: three of the points lie on one line.
     """
+    return _quad_to_quad(tuple(source), tuple(target)).copy()
+
+
+# An image's homography is wanted for its pixels, and once more for its manifest row.
+@functools.lru_cache(maxsize=8)
+def _quad_to_quad(source: tuple[Point, ...], target: tuple[Point, ...]) -> Matrix:
     rows = []
     for (x, y), (u, v) in zip(source, target, strict=True):
         rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
