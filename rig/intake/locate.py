@@ -82,27 +82,30 @@ def locate(
                 why = f"only {inliers} points agree on a place"
                 continue
             found = found @ reference.to_xray
-        sight, trouble = _look(photo.work, reference, found, kind, inliers, limits)
-        if sight is None:
-            why = trouble
-            continue
-        if best is None or sight.agreement.score > best.agreement.score:
-            best = sight
-        if _enough(best, limits):
+        sights, trouble = _looks(photo.work, reference, found, kind, inliers, limits)
+        why = trouble or why
+        best = max([*filter(None, [best]), *sights], key=_score, default=None)
+        if best is not None and _enough(best, limits):
             break
     return best, why
 
 
+def _score(sight: Sight) -> float:
+    return sight.agreement.score
+
+
 def _enough(sight: Sight, limits: Limits) -> bool:
-    """No other way would do better. A prior must convince wholly: it may just be a bit off."""
+    """No other way would do better. What convinces in part may just be a bit off."""
+    return _convinces(sight, limits) and (sight.kind != "prior" or sight.residual is not None)
+
+
+def _convinces(sight: Sight, limits: Limits) -> bool:
     found = sight.agreement
-    return found.score >= limits.score and (
-        sight.kind != "prior"
-        or (
-            sight.residual is not None
-            and found.block_agreement >= limits.block_agreement
-            and sight.worst_cluster <= limits.worst_cluster
-        )
+    return (
+        found.score >= limits.score
+        and found.block_agreement >= limits.block_agreement
+        and found.cluster <= limits.block_cluster
+        and sight.worst_cluster <= limits.worst_cluster
     )
 
 
@@ -114,21 +117,41 @@ def _features(photo: Snapshot, reference: Reference, kind: str) -> tuple[Matrix 
     return homography(source, target, 3.0)
 
 
-def _look(
+def _looks(
     work: Grey, reference: Reference, start: Matrix, kind: str, inliers: int, limits: Limits
-) -> tuple[Sight | None, str]:
-    """Refine, rectify and compare; or why the homography *start* cannot be."""
+) -> tuple[list[Sight], str]:
+    """What is seen by the homography *start*, refined, or why it cannot be.
+
+    Where blocks were found in one part of the x-ray only, the rest of a refinement is guessed: one
+    that does not convince is held against the place that it began with.
+    """
     size, photo = (reference.grey.shape[1], reference.grey.shape[0]), (work.shape[1], work.shape[0])
     if trouble := geometry.problem(start, size, photo, limits):
-        return None, trouble
+        return [], trouble
     matrix, residual, blocks = refine(work, reference, start)
     if geometry.problem(matrix, size, photo, limits):
         matrix, residual = start, None
+    support = blocks if kind == "prior" else inliers
+    sight = _look(work, reference, matrix, kind, support, residual, limits)
+    if residual is None or sight.agreement.score < limits.score or _convinces(sight, limits):
+        return [sight], ""
+    return [sight, _look(work, reference, start, kind, inliers, None, limits)], ""
+
+
+def _look(
+    work: Grey,
+    reference: Reference,
+    matrix: Matrix,
+    kind: str,
+    support: int,
+    residual: float | None,
+    limits: Limits,
+) -> Sight:
+    """Rectify by *matrix* and compare."""
     image, inside = rectify(work, matrix, reference.grey.shape)
     texture, deviation = seen(image, reference.texture, inside)
     hidden = washed_out(image, reference.grey, inside)
     result = agreement(reference.texture, texture, limits.block_correlation, hidden=hidden)
     strange, judged = foreign(reference.texture.deviation, deviation, inside & ~hidden)
-    support = blocks if kind == "prior" else inliers
     masks = (hidden, strange, judged)
-    return Sight(matrix, kind, support, residual, image, inside, texture, result, *masks), ""
+    return Sight(matrix, kind, support, residual, image, inside, texture, result, *masks)
