@@ -54,7 +54,8 @@ def unpack(home: Path, upload: str, progress: Progress | None = None) -> int:
             wanted = _wanted(archive, archives[0].stat().st_size)
             uploads.room(home, sum(entry.file_size for entry in wanted))
             _extract(archive, wanted, root, home, progress)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+    # RuntimeError: a compression that zipfile does not know, or a password is wanted.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise ConflictError(f"The archive could not be unpacked: {error.strerror}.") from error
         raise UploadError(f"The zip is damaged, or of a kind that is not read: {error}.") from error
