@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 PRIVATE = 0o600
 """Mode of files that hold keys or x-rays."""
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+def write_atomic(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o666) -> None:
     """Write *data* to *path* durably: temporary name, fsync, rename, fsync of the folder.
 
     Args:
         path: the final name; its folder is made.
-        data: all of it.
+        data: all of it, whole or piece by piece.
         mode: rights of the file, less the umask.
 
     Raises:
@@ -27,7 +28,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

@@ -203,6 +203,7 @@ def _check(args: argparse.Namespace) -> None:
 def _synthesize(args: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The report of making the twins of a CSV, and what failed."""
     from rig.synthesis import manifest
+    from rig.synthesis.journal import Journal
     from rig.synthesis.runner import synthesize
     from rig.synthesis.table import read_table, split_tables, write_table
 
@@ -223,14 +224,15 @@ def _synthesize(args: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str
             quality=args.quality,
             colour=args.colour,
         )
-    known = manifest.read(args.out / manifest.NAME)
-    for path, rows in tables.items():
-        made = [row for row in rows if manifest.done(known, str(row.item.output))]
-        write_table(path, table.header, made)
+    with Journal(args.out / manifest.NAME) as known:
+        for path, rows in tables.items():
+            made = (row for row in rows if manifest.done(known.get(str(row.item.output))))
+            write_table(path, table.header, made)
+        carried = boxes.carry(items, known)
     bad = [{"line": row.line, "source": row.path, "reason": row.reason} for row in table.bad]
     level = None if args.recipe not in _named() else args.level or 1
     report = {"recipe": recipe.name, "level": level, "seed": args.seed, **_counts(summary)}
-    return report | {"csv": [str(path) for path in tables]} | boxes.carry(items, known), [
+    return report | {"csv": [str(path) for path in tables]} | carried, [
         *bad,
         *_failures(summary),
     ]
@@ -239,18 +241,19 @@ def _synthesize(args: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str
 def _replay(args: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The report of making the images of a manifest again, and what failed."""
     from rig.synthesis import manifest
+    from rig.synthesis.journal import Journal
     from rig.synthesis.replay import read_script, replay
 
     script = read_script(args.replay, args.data_dir)
     boxes = _Boxes(args, [])
-    with _executor(args, len(script.planned)) as executor, _bar(args, "replayed") as advance:
+    with _executor(args, len(script.items)) as executor, _bar(args, "replayed") as advance:
         summary = replay(script, out_dir=args.out, executor=executor, progress=advance)
-    known = manifest.read(args.out / manifest.NAME)
+    with Journal(args.out / manifest.NAME) as known:
+        carried = boxes.carry(script.items, known)
     bad = [{"line": row.line, "source": row.source, "reason": row.reason} for row in script.bad]
     report = {"replay": str(args.replay), **_counts(summary)}
     report |= {"failed_before": script.failed_before}
-    items = [item for item, _ in script.planned]
-    return report | boxes.carry(items, known), [*bad, *_failures(summary)]
+    return report | carried, [*bad, *_failures(summary)]
 
 
 def _counts(summary: Summary) -> dict[str, Any]:

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import platform
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -116,49 +114,44 @@ def read(path: Path) -> dict[str, Row]:
     """
     rows: dict[str, Row] = {}
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        with path.open("rb") as file:
+            for row in map(parsed, file):
+                if row is not None:
+                    rows[row["output"]] = row
     except FileNotFoundError:
-        return rows
-    for line in text.split("\n"):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and isinstance(row.get("output"), str):
-            rows[row["output"]] = row
+        pass
     return rows
 
 
-def done(rows: dict[str, Row], output: str) -> bool:
-    """Whether *rows* say that *output* was made."""
-    return "output_sha256" in rows.get(output, {})
+def parsed(line: bytes) -> Row | None:
+    """The row that *line* is; None for what no manifest writes."""
+    try:
+        row: Any = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("output"), str) else None
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """The manifest open for `append`, after what is there; a torn last line is closed first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
-        yield file
+def done(row: Row | None) -> bool:
+    """Whether *row* says that its image was made."""
+    return row is not None and "output_sha256" in row
 
 
-def append(file: BinaryIO, rows: Iterable[Row]) -> None:
-    """Note *rows* at once, so that a run that breaks off knows what it did.
+def append(file: BinaryIO, rows: Iterable[Row]) -> list[int]:
+    """Note *rows* at once, so that a run that breaks off knows what it did; the lines' lengths.
 
     No fsync: a line lost to a power cut costs making its image again, nothing more.
     """
-    file.writelines(map(_line, rows))
+    lines = [_line(row) for row in rows]
+    file.writelines(lines)
     file.flush()
+    return [len(line) for line in lines]
 
 
 def write(path: Path, rows: Iterable[Row]) -> None:
     """Replace the manifest by *rows*, ordered by key and output, durably."""
     ordered = sorted(rows, key=lambda row: (str(row.get("key")), row["output"]))
-    write_atomic(path, b"".join(map(_line, ordered)))
+    write_atomic(path, map(_line, ordered))
 
 
 def _line(row: Row) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from rig.synthesis.image import QUALITY, Colour
 from rig.synthesis.making import Given, Item, Plan
@@ -29,9 +29,16 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What a manifest asks for: images to make, bad lines, and rows of images that failed."""
+    """What a manifest asks for: images to make, bad lines, and rows of images that failed.
 
-    planned: tuple[tuple[Item, Plan], ...]
+    `lines` are the places of the items' lines in the file at `path`; `sources` is where relative
+    sources begin.
+    """
+
+    path: Path
+    sources: Path | None
+    items: tuple[Item, ...]
+    lines: tuple[int, ...]
     bad: tuple[BadLine, ...]
     failed_before: int
 
@@ -50,27 +57,37 @@ def read_script(path: Path, sources: Path | None = None) -> Script:
     Raises:
         SynthesisError: the file cannot be read.
     """
+    wanted: dict[PurePosixPath, tuple[Item, int]] = {}
+    bad: list[BadLine] = []
+    before, at = 0, 0
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            row: Any = {}
+            try:
+                row = _parsed(line) if line.strip() else None
+                if row is not None and not _failed(row):
+                    item, _ = _plan(row, sources)
+                    wanted.pop(item.output, None)
+                    wanted[item.output] = (item, at)
+                elif row is not None:
+                    before += 1
+            except SynthesisError as error:
+                bad.append(BadLine(number, str(row.get("source", "")), str(error)))
+            at += len(line)
+    items = tuple(item for item, _ in wanted.values())
+    places = tuple(place for _, place in wanted.values())
+    return Script(path, sources, items, places, tuple(bad), before)
+
+
+def _open(path: Path) -> BinaryIO:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        return path.open("rb")
     except OSError as error:
         raise SynthesisError(f"The manifest {path} cannot be read: {error.strerror}.") from error
-    planned: dict[str, tuple[Item, Plan]] = {}
-    bad, before = [], 0
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        row: Any = {}
-        try:
-            row = _parsed(line)
-            if "failed" in row and "steps" not in row:
-                before += 1
-                continue
-            item, plan = _plan(row, sources)
-            planned.pop(str(item.output), None)
-            planned[str(item.output)] = (item, plan)
-        except SynthesisError as error:
-            bad.append(BadLine(number, str(row.get("source", "")), str(error)))
-    return Script(tuple(planned.values()), tuple(bad), before)
+
+
+def _failed(row: Row) -> bool:
+    return "failed" in row and "steps" not in row
 
 
 def replay(
@@ -85,7 +102,16 @@ def replay(
     A source whose SHA-256 is not the row's is a failed row. `Summary.differs` lists images whose
     bytes are not those the row promises: other versions of the libraries, or another author.
     """
-    return carry_out(script.planned, out_dir=out_dir, executor=executor, progress=progress)
+    with _open(script.path) as file:
+
+        def plan(place: int) -> Plan:
+            file.seek(script.lines[place])
+            item, plan = _plan(_parsed(file.readline()), script.sources)
+            if item != script.items[place]:
+                raise SynthesisError(f"The manifest {script.path} was changed; begin again.")
+            return plan
+
+        return carry_out(script.items, plan, out_dir=out_dir, executor=executor, progress=progress)
 
 
 def steps_of(row: Row) -> tuple[Applied, ...]:
@@ -97,9 +123,9 @@ def steps_of(row: Row) -> tuple[Applied, ...]:
     return _steps(row.get("steps"))
 
 
-def _parsed(line: str) -> Row:
+def _parsed(line: bytes) -> Row:
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode("utf-8", errors="replace"))
     except ValueError as error:
         raise SynthesisError(f"The line is not JSON: {error}.") from error
     if not isinstance(row, dict):

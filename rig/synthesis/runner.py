@@ -15,13 +15,15 @@ from concurrent.futures import (
 )
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import cv2
 
 from rig.synthesis import manifest
 from rig.synthesis.batch import sweep
 from rig.synthesis.image import QUALITY, Colour
+from rig.synthesis.journal import Journal
 from rig.synthesis.making import (
     Drawn,
     Item,
@@ -113,36 +115,47 @@ def synthesize(
         asked = manifest.request(item.key, recipe, seed=seed, quality=quality, colour=colour)
         return Plan(how, asked, quality, colour)
 
-    planned = [(item, plan(item)) for item in items]
-    return carry_out(planned, out_dir=out_dir, executor=executor, progress=progress)
+    return carry_out(
+        items, lambda n: plan(items[n]), out_dir=out_dir, executor=executor, progress=progress
+    )
 
 
 def carry_out(
-    planned: Sequence[tuple[Item, Plan]],
+    items: Sequence[Item],
+    plan: Callable[[int], Plan],
     *,
     out_dir: Path,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
-    """Make every item by its own plan; see `synthesize`."""
+    """Make every item by its own plan, which is asked for when its turn comes; see `synthesize`."""
     job = Job(out_dir, Path.cwd())
-    path = out_dir / manifest.NAME
-    rows = manifest.read(path)
-    orders, repeated = _without_repeats(planned, rows)
     tally = _Tally()
+    places, repeated = _without_repeats(items)
     for index, row in repeated:
         tally.add(index, Outcome("failed", row))
-    with manifest.opened(path) as journal, closing(_run(orders, job, executor)) as results:
-        for places, outcomes in results:
-            manifest.append(journal, (o.row for o in outcomes if o.state != "skipped"))
-            for index, outcome in zip(places, outcomes, strict=True):
-                rows[outcome.row["output"]] = outcome.row
-                tally.add(index, outcome)
-            if progress:
-                progress(tally.total(), len(planned))
-    sweep(out_dir / item.output for item, _, _ in orders.values() if ".." not in item.output.parts)
-    manifest.write(path, rows.values())
+    with Journal(out_dir / manifest.NAME) as journal:
+
+        def order(place: int) -> Order:
+            return items[place], plan(place), journal.get(str(items[place].output))
+
+        with closing(_run(places, order, job, executor)) as results:
+            for done, outcomes in results:
+                journal.append(o.row for o in outcomes if _is_news(o, journal))
+                for index, outcome in zip(done, outcomes, strict=True):
+                    tally.add(index, outcome)
+                if progress:
+                    progress(tally.total(), len(items))
+        outputs = (items[place].output for place in places)
+        sweep(out_dir / output for output in outputs if ".." not in output.parts)
+        journal.settle()
     return tally.summary()
+
+
+def _is_news(outcome: Outcome, journal: Journal) -> bool:
+    """Whether the journal does not say so yet; of what is skipped the source may have moved."""
+    row = outcome.row
+    return outcome.state != "skipped" or journal.get(row["output"]) != row
 
 
 @dataclass(slots=True)
@@ -150,43 +163,48 @@ class _Tally:
     """Outcomes counted, and those worth a word by their place among the items."""
 
     counts: dict[str, int] = field(default_factory=lambda: {"made": 0, "skipped": 0, "failed": 0})
-    notable: list[tuple[int, Outcome]] = field(default_factory=list)
+    failed: list[tuple[int, Failure]] = field(default_factory=list)
+    changed: list[tuple[int, str]] = field(default_factory=list)
+    differs: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, index: int, outcome: Outcome) -> None:
         self.counts[outcome.state] += 1
-        if outcome.state == "failed" or outcome.changed or outcome.differs:
-            self.notable.append((index, outcome))
+        if outcome.state == "failed":
+            self.failed.append((index, _failure(outcome.row)))
+        if outcome.changed:
+            self.changed.append((index, outcome.row["key"]))
+        if outcome.differs:
+            self.differs.append((index, outcome.row["key"]))
 
     def total(self) -> int:
         return sum(self.counts.values())
 
     def summary(self) -> Summary:
-        notable = [outcome for _, outcome in sorted(self.notable, key=lambda pair: pair[0])]
+        def ordered(found: list[tuple[int, Any]]) -> tuple[Any, ...]:
+            return tuple(what for _, what in sorted(found, key=lambda pair: pair[0]))
+
         return Summary(
             self.counts["made"],
             self.counts["skipped"],
-            tuple(_failure(o.row) for o in notable if o.state == "failed"),
-            tuple(o.row["key"] for o in notable if o.changed),
-            tuple(o.row["key"] for o in notable if o.differs),
+            ordered(self.failed),
+            ordered(self.changed),
+            ordered(self.differs),
         )
 
 
-def _without_repeats(
-    planned: Sequence[tuple[Item, Plan]], rows: dict[str, Row]
-) -> tuple[dict[int, Order], list[tuple[int, Row]]]:
-    """Orders by place in *planned*, and a failed row for each output named before."""
-    orders: dict[int, Order] = {}
+def _without_repeats(items: Sequence[Item]) -> tuple[list[int], list[tuple[int, Row]]]:
+    """Places in *items* to be made, and a failed row for each output named before."""
+    places = []
     repeated = []
-    seen: set[str] = set()
-    for index, (item, plan) in enumerate(planned):
-        output = str(item.output)
-        if output in seen:
-            reason = f"The output {output} is named by an earlier row; leave one of them out."
+    seen: set[PurePosixPath] = set()
+    for index, item in enumerate(items):
+        if item.output in seen:
+            reason = f"The output {item.output} is named by an earlier row; leave one of them out."
             repeated.append((index, failed_row(item, reason)))
         else:
-            seen.add(output)
-            orders[index] = (item, plan, rows.get(output))
-    return orders, repeated
+            seen.add(item.output)
+            places.append(index)
+    return places, repeated
 
 
 class _Chunks:
@@ -214,26 +232,26 @@ class _Chunks:
 
 
 def _run(
-    orders: dict[int, Order], job: Job, executor: Executor | None
+    places: Sequence[int], order: Callable[[int], Order], job: Job, executor: Executor | None
 ) -> Generator[tuple[list[int], list[Outcome]], None, None]:
     """Outcomes as they come, with the places of their items."""
     if executor is None:
-        chunks = _Chunks(list(orders), 1)
+        chunks = _Chunks(places, 1)
         while chunks:
             chunk = chunks.next()
-            outcomes, seconds = _timed(job, [orders[place] for place in chunk])
+            outcomes, seconds = _timed(job, [order(place) for place in chunk])
             chunks.took(seconds, len(chunk))
             yield chunk, outcomes
         return
     workers = getattr(executor, "workers", _WORKERS)
-    chunks = _Chunks(list(orders), workers)
+    chunks = _Chunks(places, workers)
     waiting: _Waiting = {}
     try:
         while chunks or waiting:
             # One to work on and one that is waiting for it, for each.
             while chunks and len(waiting) < 2 * workers:
                 chunk = chunks.next()
-                future = executor.submit(_make_elsewhere, job, [orders[p] for p in chunk])
+                future = executor.submit(_make_elsewhere, job, [order(p) for p in chunk])
                 waiting[future] = chunk
             yield from _finished(waiting, chunks)
     except BrokenExecutor as error:

@@ -66,16 +66,6 @@ def test_torn_and_foreign_lines_are_passed_over(tmp_path):
     assert manifest.read(path) == {"a.jpg": {"output": "a.jpg", "n": 2}}
 
 
-def test_appending_after_a_torn_line_loses_no_row(tmp_path):
-    path = tmp_path / "manifest.jsonl"
-    path.write_text('{"output": "a.jpg"}\n{"outp')
-    with manifest.opened(path) as file:
-        manifest.append(file, [{"output": "b.jpg"}])
-    with manifest.opened(path) as file:
-        manifest.append(file, [{"output": "c.jpg"}])
-    assert list(manifest.read(path)) == ["a.jpg", "b.jpg", "c.jpg"]
-
-
 def test_no_manifest_has_no_rows(tmp_path):
     assert manifest.read(tmp_path / "manifest.jsonl") == {}
 

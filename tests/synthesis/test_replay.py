@@ -86,7 +86,7 @@ def test_bad_lines_are_named_and_the_others_made(made, tmp_path):
         (7, "The line is not JSON: Expectin"),
         (8, "The line is not a JSON object."),
     ]
-    assert len(script.planned) == 2
+    assert len(script.items) == 2
 
 
 def test_edited_parameters_are_made_but_said_to_differ(made, tmp_path):
@@ -108,7 +108,7 @@ def test_failed_rows_are_counted_not_made(items, tmp_path):
     items[0].source.write_bytes(b"")
     synthesize(items, RECIPE, seed=5, out_dir=tmp_path / "out")
     script = read_script(tmp_path / "out/manifest.jsonl")
-    assert (len(script.planned), script.bad, script.failed_before) == (5, (), 1)
+    assert (len(script.items), script.bad, script.failed_before) == (5, (), 1)
 
 
 def test_outputs_of_a_strangers_manifest_stay_in_the_folder(made, tmp_path):

@@ -290,7 +290,7 @@ def test_a_row_says_done_only_when_file_and_folders_are_on_the_disk(items, tmp_p
     def note_append(file, rows):
         rows = list(rows)
         seen.extend(("row", row["output"]) for row in rows)
-        append(file, rows)
+        return append(file, rows)
 
     monkeypatch.setattr(batch, "_sync", note_sync)
     monkeypatch.setattr(Path, "replace", note_replace)
