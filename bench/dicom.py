@@ -35,7 +35,7 @@ from rig.sample import csv_path, data_dir
 from rig.synthesis.pool import make_pool
 
 SIZE = (2022, 2022)
-"""Columns and rows: the median VinDr-CXR image has about as many pixels."""
+"""Columns and rows: 4 megapixels, of the order of a digital chest film."""
 BITS = 12
 DIFFERENT = 4
 SYNTAXES: dict[str, str] = {

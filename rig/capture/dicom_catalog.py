@@ -41,6 +41,7 @@ class Imported:
         indices: image id -> index in the catalog.
         annotated: counts of the annotations, empty without any.
         earlier: it had been imported before, with the same outcome.
+        outdated: it was, and was searched for text by other rules than today's.
     """
 
     kept: Catalog | None
@@ -50,6 +51,7 @@ class Imported:
     indices: Mapping[str, int] = field(default_factory=dict)
     annotated: Mapping[str, int] = field(default_factory=dict)
     earlier: bool = False
+    outdated: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -119,7 +121,7 @@ def import_dicom(
         digest = digest_of(inputs, options, names)
         existing = _existing(database, folder, name, digest)
         if existing is not None:
-            done = _again(database, folder, existing, inputs)
+            done = _again(database, folder, existing, inputs, options.how.detector)
         else:
             found = prepare(
                 home, folder, inputs, names, options, make_pool=make_pool, progress=progress
@@ -127,7 +129,7 @@ def import_dicom(
             done = Imported(None, folder, inputs, found.rows, annotated=found.annotated)
             waits = wait_for_review and bool(done.counts["held"])
             if found.csv is not None and not waits:
-                _note(folder, digest, done)
+                _note(folder, digest, done, options.how.detector)
                 kept = import_catalog(
                     database,
                     new_id=new_id,
@@ -168,9 +170,10 @@ def _indices(database: Database, kept: Catalog) -> dict[str, int]:
     return {one.view: one.index for one in xrays}
 
 
-def _note(folder: Path, digest: str, done: Imported) -> None:
+def _note(folder: Path, digest: str, done: Imported, detector: str) -> None:
     """Keep the report, before the catalog: whoever finds the catalog finds this."""
     told: dict[str, Any] = {"inputs": digest, "annotated": dict(done.annotated)}
+    told["detector"] = detector
     told["rows"] = [
         {name: getattr(row, name) for name in Row.__dataclass_fields__} for row in done.rows
     ]
@@ -199,11 +202,20 @@ def _existing(database: Database, folder: Path, name: str, digest: str) -> Catal
     return kept
 
 
-def _again(database: Database, folder: Path, kept: Catalog, inputs: tuple[Input, ...]) -> Imported:
+def _again(
+    database: Database, folder: Path, kept: Catalog, inputs: tuple[Input, ...], detector: str
+) -> Imported:
     told = json.loads((folder / REPORT).read_bytes())
-    rows = tuple(_row(one) for one in told["rows"])
-    indices = _indices(database, kept)
-    return Imported(kept, folder, inputs, rows, indices, told["annotated"], earlier=True)
+    return Imported(
+        kept,
+        folder,
+        inputs,
+        tuple(_row(one) for one in told["rows"]),
+        _indices(database, kept),
+        told["annotated"],
+        earlier=True,
+        outdated=told.get("detector") != detector,
+    )
 
 
 def _row(told: Mapping[str, Any]) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -10,15 +11,17 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rig.dicom.making import DICOM, IMAGES, Made, MakeTask
+from rig.dicom.making import Made, MakeTask, places
 from rig.dicom.refusal import Reason
-from rig.dicom.reviews import HELD
 from rig.dicom.screening import Doubt
 from rig.durable import PRIVATE
 
 NAME = "journal.jsonl"
-VERSION = 1
-"""Raised when other files would be made of the same input."""
+VERSION = 2
+"""Raised when other files would be made of the same input, or more is noted of them.
+
+What a journal of another version says was done is done again: an upgrade costs time, no error.
+"""
 _TOGETHER = 32  # rows between two calls of fsync
 
 
@@ -29,6 +32,7 @@ class _Line(BaseModel):
     doubts: tuple[Doubt, ...]
     width: int
     height: int
+    files: dict[str, str]
 
 
 class Journal:
@@ -58,14 +62,15 @@ class Journal:
         self._out.close()
 
     def done(self, task: MakeTask) -> Made | None:
-        """What became of *task* earlier, if its files are still there."""
+        """What became of *task* earlier, if its files are still there and whole."""
         line = self._known.get(mark_of(task))
         if line is None:
             return None
         reason = Reason[line.reason] if line.reason else None
-        if not all(file.is_file() for file in self._files(task, reason)):
+        where = places(task)
+        if not all(_whole(where.get(name), digest) for name, digest in line.files.items()):
             return None
-        return Made(task.number, reason, line.doubts, line.width, line.height)
+        return Made(task.number, reason, line.doubts, line.width, line.height, line.files)
 
     def add(self, task: MakeTask, made: Made) -> None:
         """Note what became of *task*."""
@@ -75,6 +80,7 @@ class Journal:
             doubts=made.doubts,
             width=made.width,
             height=made.height,
+            files=dict(made.files),
         )
         self._out.write(line.model_dump_json() + "\n")
         self._unsynced += 1
@@ -86,14 +92,6 @@ class Journal:
         os.fsync(self._out.fileno())
         self._unsynced = 0
 
-    def _files(self, task: MakeTask, reason: Reason | None) -> list[Path]:
-        """What must be there, or the work is done again."""
-        if reason is Reason.UNREVIEWED:
-            return [self._folder / HELD / f"{task.image_id}.json"]
-        if reason is not None:
-            return []
-        return [self._folder / IMAGES / task.tail, self._folder / DICOM / f"{task.image_id}.dicom"]
-
     def _read(self) -> list[_Line]:
         if not self._file.is_file():
             return []
@@ -104,6 +102,14 @@ class Journal:
             except ValidationError:
                 continue  # torn by a crash, or of another version: the work is done again
         return lines
+
+
+def _whole(file: Path | None, digest: str) -> bool:
+    """Whether *file* is what was written; one that is not costs making it anew."""
+    try:
+        return file is not None and hashlib.sha256(file.read_bytes()).hexdigest() == digest
+    except OSError:
+        return False
 
 
 def mark_of(task: MakeTask) -> str:
@@ -124,6 +130,7 @@ def mark_of(task: MakeTask) -> str:
             task.accept_unreviewed,
             review,
             repr(task.how),
+            task.how.detector,
         ]
     )
     return task.names.mark(told)

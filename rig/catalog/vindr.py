@@ -13,7 +13,7 @@ from pathlib import Path
 from rig.catalog.model import OBSERVATIONS, SPLITS
 from rig.catalog.vindr_model import RowProblem, VindrTables, majority
 from rig.catalog.vindr_names import CHEXPERT
-from rig.catalog.vindr_read import read_annotations, read_labels
+from rig.catalog.vindr_read import Places, read_annotations, read_labels
 from rig.catalog.vindr_write import write_tables
 from rig.errors import UserError
 
@@ -57,10 +57,11 @@ def read_files(files: Sequence[Path]) -> tuple[VindrTables, tuple[RowProblem, ..
     """
     tables = VindrTables()
     problems: list[RowProblem] = []
+    places = Places()
     for file in files:
         split = _split(file)
         if file.stem.startswith("annotations"):
-            boxes, named = read_annotations(file, split, problems)
+            boxes, named = read_annotations(file, split, problems, places)
             tables = VindrTables(
                 (*tables.boxes, *boxes),
                 tables.labels,
@@ -68,14 +69,13 @@ def read_files(files: Sequence[Path]) -> tuple[VindrTables, tuple[RowProblem, ..
                 {**tables.named, split: named},
             )
         else:
-            labels, columns = read_labels(file, split, problems)
+            labels, columns = read_labels(file, split, problems, places)
             tables = VindrTables(
                 tables.boxes,
                 (*tables.labels, *labels),
                 {**tables.columns, split: columns},
                 tables.named,
             )
-    problems += _in_two_splits(tables)
     return tables, tuple(problems)
 
 
@@ -88,19 +88,6 @@ def _split(file: Path) -> str:
             f"({', '.join(SPLITS)})."
         )
     return split
-
-
-def _in_two_splits(tables: VindrTables) -> list[RowProblem]:
-    first: dict[str, str] = {}
-    told: set[str] = set()
-    found = []
-    for row in tables.rows():
-        split = first.setdefault(row.image, row.split)
-        if split != row.split and row.image not in told:
-            told.add(row.image)
-            reason = f"Image {row.image} is in {split} and in {row.split}."
-            found.append(RowProblem("the tables", 0, reason))
-    return found
 
 
 def chexpert_labels(tables: VindrTables, image_id: str) -> dict[str, str]:

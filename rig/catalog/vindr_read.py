@@ -1,10 +1,15 @@
-"""Reading one of VinDr-CXR's tables, row by row."""
+"""Reading one of VinDr-CXR's tables, row by row.
+
+A row is told by its line and never quoted: before de-identification an image_id may be a SOP
+Instance UID, and in a row that is out of step any cell may hold it.
+"""
 
 from __future__ import annotations
 
 import csv
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rig.catalog.vindr_model import Box, Columns, Edges, Labels, RowProblem
@@ -20,7 +25,25 @@ class _Bad(ValueError):
     """The row cannot be used; the message is the reason."""
 
 
-def read_annotations(file: Path, split: str, problems: list[RowProblem]) -> tuple[list[Box], bool]:
+@dataclass(slots=True)
+class Places:
+    """In which split, file and line each image came first, over all files."""
+
+    first: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+    def check(self, image: str, split: str, file: Path, line: int) -> Iterator[RowProblem]:
+        """Note an image; a problem when it is in another split, too, once for each image."""
+        before, other, at = self.first.setdefault(image, (split, file.name, line))
+        if before != split and image not in self.told:
+            self.told.add(image)
+            reason = f"Its image is in {before} ({other}, line {at}) and in {split}."
+            yield RowProblem(file.name, line, reason)
+
+
+def read_annotations(
+    file: Path, split: str, problems: list[RowProblem], places: Places
+) -> tuple[list[Box], bool]:
     """Rows of an `annotations_*.csv`, and whether it has a rad_id; bad rows go to *problems*.
 
     Raises:
@@ -34,10 +57,14 @@ def read_annotations(file: Path, split: str, problems: list[RowProblem]) -> tupl
             boxes.append(_box(row, split))
         except _Bad as error:
             problems.append(RowProblem(file.name, line, str(error)))
+        else:
+            problems += places.check(boxes[-1].image, split, file, line)
     return boxes, named
 
 
-def read_labels(file: Path, split: str, problems: list[RowProblem]) -> tuple[list[Labels], Columns]:
+def read_labels(
+    file: Path, split: str, problems: list[RowProblem], places: Places
+) -> tuple[list[Labels], Columns]:
     """Rows of an `image_labels_*.csv`, and its columns; bad rows go to *problems*.
 
     Raises:
@@ -56,6 +83,8 @@ def read_labels(file: Path, split: str, problems: list[RowProblem]) -> tuple[lis
             labels.append(one)
         except _Bad as error:
             problems.append(RowProblem(file.name, line, str(error)))
+        else:
+            problems += places.check(one.image, split, file, line)
     return labels, columns or Columns((), (), readers=False)
 
 
@@ -63,9 +92,9 @@ def _columns(file: Path, row: dict[str, str], problems: list[RowProblem]) -> Col
     names = [name for name in row if name not in {"image_id", "rad_id"}]
     known = [(name, found) for name in names if (found := finding(name)) is not None]
     problems += [
-        RowProblem(file.name, 1, f"The column {name!r} is none of VinDr-CXR's 28 findings.")
-        for name in names
-        if finding(name) is None
+        RowProblem(file.name, 1, f"Column {at} is none of VinDr-CXR's 28 findings.")
+        for at, name in enumerate(row, 1)
+        if name in names and finding(name) is None
     ]
     findings = tuple(found for _, found in known)
     if not findings:
@@ -78,7 +107,7 @@ def _columns(file: Path, row: dict[str, str], problems: list[RowProblem]) -> Col
 def _box(row: dict[str, str], split: str) -> Box:
     name = finding(row["class_name"])
     if name is None:
-        raise _Bad(f"The class {row['class_name']!r} is none of VinDr-CXR's 28 findings.")
+        raise _Bad("Its class is none of VinDr-CXR's 28 findings.")
     edges = _edges(row)
     if edges is None and name not in GLOBAL:
         raise _Bad(f"{name} has no box.")
@@ -94,13 +123,13 @@ def _edges(row: dict[str, str]) -> Edges | None:
     try:
         left, top, right, bottom = (float(cell) for cell in cells)
     except ValueError:
-        raise _Bad(f"{', '.join(cells)} is no box: four numbers are wanted.") from None
+        raise _Bad("Its box is none: four numbers are wanted.") from None
     if not all(map(math.isfinite, (left, top, right, bottom))):
-        raise _Bad(f"{', '.join(cells)} is no box: the numbers must be finite.")
+        raise _Bad("Its box is none: the numbers must be finite.")
     if left < 0 or top < 0:
-        raise _Bad(f"{', '.join(cells)} is no box: it begins outside the image.")
+        raise _Bad("Its box is none: it begins outside the image.")
     if right <= left or bottom <= top:
-        raise _Bad(f"{', '.join(cells)} is no box: it has no area.")
+        raise _Bad("Its box is none: it has no area.")
     return left, top, right, bottom
 
 
@@ -109,7 +138,7 @@ def _positive(row: dict[str, str], columns: Columns) -> frozenset[str]:
     for name, meant in zip(columns.names, columns.findings, strict=True):
         value = _BITS.get(row[name].strip())
         if value is None:
-            raise _Bad(f"{name} is {row[name]!r}, not 0 or 1.")
+            raise _Bad(f"{meant} is neither 0 nor 1.")
         if value:
             found.add(meant)
     return frozenset(found)
@@ -136,8 +165,9 @@ def _rows(
             header = [name.strip() for name in next(reader, [])]
             if missing := [name for name in needed if name not in header]:
                 raise UserError(f"{file} has no column {missing[0]!r}.")
-            if double := next((n for n in header if header.count(n) > 1), None):
-                raise UserError(f"{file} has two columns {double!r}.")
+            if twice := next((at for at, n in enumerate(header) if n in header[:at]), None):
+                first = header.index(header[twice]) + 1
+                raise UserError(f"{file} has one name for columns {first} and {twice + 1}.")
             for cells in reader:
                 if len(cells) == len(header):
                     yield reader.line_num, dict(zip(header, cells, strict=True))

@@ -189,7 +189,8 @@ def _tell_json(name: str, done: Imported, *, names: bool) -> None:
     told: dict[str, Any] = {"name": name, "id": kept.id if kept else None}
     told |= {"count": kept.count if kept else 0, "files": len(done.rows)}
     told |= done.counts | {"reasons": done.reasons, "annotations": dict(done.annotated)}
-    print(json.dumps(told | {"folder": str(done.folder), "earlier": done.earlier}))
+    told |= {"folder": str(done.folder), "earlier": done.earlier, "outdated": done.outdated}
+    print(json.dumps(told))
 
 
 def _tell(name: str, done: Imported, *, names: bool) -> None:
@@ -206,6 +207,12 @@ def _tell(name: str, done: Imported, *, names: bool) -> None:
             print(f"  {outcome}: " + ", ".join(f"{n} {what}" for what, n in reasons.items()))
     if done.annotated:
         print("annotations: " + ", ".join(f"{n} {what}" for what, n in done.annotated.items()))
+    if done.outdated:
+        print(
+            f"{name} was imported before and searched for burned-in text by other rules than "
+            "today's. Catalogs never change: import under another name to have it searched anew.",
+            file=sys.stderr,
+        )
     if done.kept is None:
         print(f"no catalog was made; the report is in {done.folder}", file=sys.stderr)
     else:

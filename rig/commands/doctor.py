@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 def examine(home: Path, *, now: float, port: int = 8000, udp: int = 0) -> Iterator[Finding]:
     """Every finding about this machine and *home*."""
-    from rig.commands import doctor_home, doctor_machine, doctor_network
+    from rig.commands import doctor_dicom, doctor_home, doctor_machine, doctor_network
 
     yield _python(sys.version_info[:3])
     yield from _dependencies()
@@ -81,6 +81,7 @@ def examine(home: Path, *, now: float, port: int = 8000, udp: int = 0) -> Iterat
     yield doctor_machine.clock_sync(doctor_machine.kernel_clock())
     yield from doctor_network.examine(home, port, udp)
     yield from doctor_machine.extras()
+    yield from doctor_dicom.examine()
     yield doctor_machine.serial_ports()
 
 

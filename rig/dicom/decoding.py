@@ -52,6 +52,22 @@ _END = b"\xff\xd9"  # ends a JPEG, JPEG-LS and JPEG 2000 stream alike
 quiet_gdcm()
 
 
+def readable() -> dict[str, bool]:
+    """Every transfer syntax of `NATIVE` and `PLUGINS` by a short name -> can it be read here?"""
+    found = dict.fromkeys(sorted(_short(one) for one in NATIVE), True)
+    for syntax, plugins in PLUGINS.items():
+        there = set(get_decoder(uid.UID(syntax)).available_plugins)
+        # Twelve bits of JPEG extended go to GDCM, whatever else decodes its eight.
+        wanted = {"gdcm"} if syntax == uid.JPEGExtended12Bit else set(plugins)
+        found[_short(syntax)] = not there.isdisjoint(wanted)
+    return found
+
+
+def _short(syntax: str) -> str:
+    name = uid.UID(syntax).keyword
+    return name.removesuffix("LittleEndian") if syntax in NATIVE else name
+
+
 def decode(dataset: Dataset) -> Stored:
     """The stored values of the one frame of *dataset*.
 

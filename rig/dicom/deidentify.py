@@ -1,7 +1,8 @@
 """A new DICOM file that holds an image and nobody's name.
 
 Nothing is deleted from the old header: a new one is written from a whitelist, the 25 elements that
-VinDr-CXR keeps (Nguyen et al. 2022, Table 4), each value checked for being what its element is for.
+VinDr-CXR keeps (Nguyen et al. 2022, Table 4, and `de-identification/tags.csv` of its authors), each
+value checked for being what its element is for, the window made to fit the picture.
 So nothing else, nested, private, in overlays, icons, preamble or file meta information, can come
 along. The pixel data is written anew, too, uncompressed: streams may hold comments and the unused
 bits of a word anything.
@@ -22,11 +23,13 @@ from pydicom.valuerep import format_number_as_ds
 
 from rig.dicom import elements
 from rig.dicom.decoding import Stored
+from rig.dicom.equivalent import Kept, kept_window
 from rig.dicom.header import age_of
+from rig.dicom.plausible import decimals, rescale
 from rig.dicom.pseudonyms import Pseudonyms
 from rig.dicom.quiet import quiet
 from rig.dicom.reading import Origin
-from rig.dicom.rendering import is_inverted
+from rig.dicom.rendering import grey_of, is_inverted
 
 WHITELIST: tuple[str, ...] = (
     "PatientSex",
@@ -78,17 +81,6 @@ _RETAIN = ("113108", "Retain Patient Characteristics Option")
 _METHODS = frozenset(
     {"ISO_10918_1", "ISO_14495_1", "ISO_15444_1", "ISO_15444_15", "ISO_18181_1", "ISO_13818_2"}
 )
-# Lowest and highest plausible value, and how many values at most.
-_DECIMALS: dict[str, tuple[float, float, int]] = {
-    "PatientSize": (0.2, 2.6, 1),
-    "PatientWeight": (0.3, 400.0, 1),
-    "LossyImageCompressionRatio": (1.0, 1000.0, 8),
-    "PixelSpacing": (0.001, 10.0, 2),
-    "WindowCenter": (-(2.0**20), 2.0**20, 8),
-    "WindowWidth": (0.0, 2.0**20, 8),
-    "RescaleIntercept": (-(2.0**20), 2.0**20, 1),
-    "RescaleSlope": (-(2.0**20), 2.0**20, 1),
-}
 
 
 def deidentify(
@@ -98,6 +90,7 @@ def deidentify(
     names: Pseudonyms,
     *,
     pixels_reviewed: bool = False,
+    window: Kept | None = None,
 ) -> bytes:
     """The bytes of a DICOM file with what may be kept of *dataset*.
 
@@ -108,11 +101,15 @@ def deidentify(
         names: the site's pseudonyms; they give the new UIDs.
         pixels_reviewed: a person has seen to it that no text is burned in: only then is
             `BurnedInAnnotation` `NO` written and Clean Pixel Data claimed.
+        window: with which it looks like its picture (`rig.dicom.equivalent.kept_window`); None
+            works it out from *stored*.
     """
     kept = Dataset()
+    if window is None:
+        window = kept_window(dataset, stored, grey_of(dataset, stored))
     with quiet():
         _characteristics(kept, dataset)
-        _display(kept, dataset)
+        _display(kept, dataset, window)
     _image(kept, dataset, stored)
     _identity(kept, origin, names)
     _marks(kept, pixels_reviewed=pixels_reviewed)
@@ -129,14 +126,13 @@ def _characteristics(kept: Dataset, dataset: Dataset) -> None:
         _decimals(kept, dataset, keyword)
 
 
-def _display(kept: Dataset, dataset: Dataset) -> None:
-    for keyword in ("PixelSpacing", "RescaleIntercept", "RescaleSlope"):
-        _decimals(kept, dataset, keyword)
-    _decimals(kept, dataset, "WindowCenter")
-    _decimals(kept, dataset, "WindowWidth")
-    if ("WindowCenter" in kept) != ("WindowWidth" in kept):
-        for keyword in ("WindowCenter", "WindowWidth"):
-            kept.pop(keyword, None)
+def _display(kept: Dataset, dataset: Dataset, window: Kept) -> None:
+    _decimals(kept, dataset, "PixelSpacing")
+    if (found := rescale(dataset)) is not None:
+        _write(kept, "RescaleSlope", found[:1])
+        _write(kept, "RescaleIntercept", found[1:])
+    _write(kept, "WindowCenter", window.centres)
+    _write(kept, "WindowWidth", window.widths)
     ratio = elements.numbers(dataset, "PixelAspectRatio")
     if len(ratio) == 2 and all(one == one // 1 and 0 < one < 100_000 for one in ratio):
         kept.PixelAspectRatio = [int(one) for one in ratio]
@@ -149,10 +145,12 @@ def _display(kept: Dataset, dataset: Dataset) -> None:
 
 
 def _decimals(kept: Dataset, dataset: Dataset, keyword: str) -> None:
-    lowest, highest, most = _DECIMALS[keyword]
-    found = elements.numbers(dataset, keyword)
-    if found and len(found) <= most and all(lowest <= one <= highest for one in found):
-        written = [format_number_as_ds(one) for one in found]
+    _write(kept, keyword, decimals(dataset, keyword))
+
+
+def _write(kept: Dataset, keyword: str, values: tuple[float, ...]) -> None:
+    if values:
+        written = [format_number_as_ds(one) for one in values]
         setattr(kept, keyword, written if len(written) > 1 else written[0])
 
 

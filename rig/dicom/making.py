@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,14 @@ from pydicom.dataset import Dataset
 
 from rig.dicom.decoding import Stored, decode
 from rig.dicom.deidentify import deidentify
+from rig.dicom.equivalent import Kept, kept_window, remark
 from rig.dicom.header import header_of
 from rig.dicom.pseudonyms import Pseudonyms
 from rig.dicom.quiet import mute_worker
 from rig.dicom.reading import origin, read
 from rig.dicom.refusal import Reason, Refused
 from rig.dicom.rendering import Grey, grey_of, paint
-from rig.dicom.reviews import Held, Review, blanked_box, hold, let_go
+from rig.dicom.reviews import HELD, Held, Review, blanked_box, hold, let_go
 from rig.dicom.screening import PLAIN, Decision, Doubt, Screening, Verdict, screen
 from rig.durable import PRIVATE, write_atomic
 
@@ -74,9 +77,11 @@ class Made:
     Attributes:
         number: of the input.
         reason: why it is not used, or None: its pictures are written.
-        doubts: what the screening has against it, whether it is used or not.
+        doubts: what the screening has against it, whether it is used or not, and what is to be
+            told of its files.
         width: pixels.
         height: pixels.
+        files: which of `places` were written -> SHA-256, hex.
     """
 
     number: int
@@ -84,6 +89,19 @@ class Made:
     doubts: tuple[Doubt, ...] = ()
     width: int = 0
     height: int = 0
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def places(task: MakeTask) -> dict[str, Path]:
+    """Name -> where a file that is made of *task* lies, if it is made."""
+    folder, image = task.folder, task.image_id
+    return {
+        IMAGES: folder / IMAGES / task.tail,
+        DEEP: folder / DEEP / task.tail,
+        DICOM: folder / DICOM / f"{image}.dicom",
+        "held.png": folder / HELD / f"{image}.png",
+        "held.json": folder / HELD / f"{image}.json",
+    }
 
 
 def make(task: MakeTask) -> Made:
@@ -110,9 +128,9 @@ def make(task: MakeTask) -> Made:
 def _judge(task: MakeTask, dataset: Dataset, stored: Stored, grey: Grey) -> Made:
     height, width = stored.shape
     if task.review is not None:
-        stored = blanked(stored, grey, task.review)
-        _write(task, dataset, stored, grey)
-        return Made(task.number, None, (), width, height)
+        window = kept_window(dataset, stored, grey)
+        files = _write(task, dataset, blanked(stored, grey, task.review), grey, window)
+        return Made(task.number, None, remark(window), width, height, files)
     header = header_of(dataset)
     shown = paint(grey, stored)
     verdict: Verdict = screen(header, shown.astype(np.uint8, copy=False), task.how)
@@ -120,27 +138,39 @@ def _judge(task: MakeTask, dataset: Dataset, stored: Stored, grey: Grey) -> Made
         return Made(task.number, Reason.SCREENED, verdict.doubts, width, height)
     if verdict.decision is Decision.REVIEW and not task.accept_unreviewed:
         waits = Held(task.image_id, task.patient, task.split, width, height, header, verdict)
-        hold(task.folder, waits, png_of(shown))
-        return Made(task.number, Reason.UNREVIEWED, verdict.doubts, width, height)
-    _write(task, dataset, stored, grey)
-    return Made(task.number, None, verdict.doubts, width, height)
+        png = png_of(shown)
+        held = {"held.png": sha256(png), "held.json": sha256(hold(task.folder, waits, png))}
+        return Made(task.number, Reason.UNREVIEWED, verdict.doubts, width, height, held)
+    window = kept_window(dataset, stored, grey)
+    files = _write(task, dataset, stored, grey, window)
+    return Made(task.number, None, (*verdict.doubts, *remark(window)), width, height, files)
 
 
-def _write(task: MakeTask, dataset: Dataset, stored: Stored, grey: Grey) -> None:
-    shown = png_of(paint(grey, stored))
-    write_atomic(task.folder / IMAGES / task.tail, shown, mode=PRIVATE)
+def _write(
+    task: MakeTask, dataset: Dataset, stored: Stored, grey: Grey, window: Kept
+) -> dict[str, str]:
+    """Write what an import makes of an image; name -> SHA-256."""
+    made = {IMAGES: png_of(paint(grey, stored))}
     if task.keep_16_bit and dataset.BitsStored > 8:
-        deep = png_of(paint(grey, stored, 16))
-        write_atomic(task.folder / DEEP / task.tail, deep, mode=PRIVATE)
-    clean = deidentify(
+        made[DEEP] = png_of(paint(grey, stored, 16))
+    made[DICOM] = deidentify(
         dataset,
         stored,
         origin(dataset),
         task.names,
         pixels_reviewed=task.review is not None,
+        window=window,
     )
-    write_atomic(task.folder / DICOM / f"{task.image_id}.dicom", clean, mode=PRIVATE)
+    where = places(task)
+    for name, data in made.items():
+        write_atomic(where[name], data, mode=PRIVATE)
     let_go(task.folder, task.image_id)
+    return {name: sha256(data) for name, data in made.items()}
+
+
+def sha256(data: bytes) -> str:
+    """Hex digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def blanked(stored: Stored, grey: Grey, review: Review) -> Stored:

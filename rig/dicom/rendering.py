@@ -44,6 +44,9 @@ class Grey:
         inverted: whether it was turned at the end.
         lowest: the stored value of the table's first entry.
         levels: 0 black to 1 white, one for each stored value from `lowest` up.
+        values: what the modality LUT or the rescale makes of each, likewise.
+        linear: centre and width of the LINEAR window that sets the same levels before any turning,
+            if there is one.
     """
 
     how: How
@@ -51,6 +54,8 @@ class Grey:
     inverted: bool
     lowest: int
     levels: Values
+    values: Values
+    linear: tuple[float, float] | None
 
 
 def render(dataset: Dataset, stored: Stored, bits: Literal[8, 16] = 8) -> Shown:
@@ -87,8 +92,9 @@ def grey_of(dataset: Dataset, stored: Stored) -> Grey:
         windows = _windows(dataset)
         padding = elements.whole(dataset, "PixelPaddingValue")
         inverted = is_inverted(dataset)
-    how, window, levels = _levels(values, counts, voi, windows, lowest, padding)
-    return Grey(how, window, inverted, lowest, 1 - levels if inverted else levels)
+    how, window, levels, linear = _levels(values, counts, voi, windows, lowest, padding)
+    turned = 1 - levels if inverted else levels
+    return Grey(how, window, inverted, lowest, turned, values, linear)
 
 
 def _levels(
@@ -98,22 +104,23 @@ def _levels(
     windows: list[Window],
     lowest: int,
     padding: int | None,
-) -> tuple[How, Window | None, Values]:
+) -> tuple[How, Window | None, Values, tuple[float, float] | None]:
     occur = counts > 0
     if voi is not None:
-        return How.VOI_LUT, None, voi.apply(values) / voi.top
+        return How.VOI_LUT, None, voi.apply(values) / voi.top, None
     for window in windows:
         levels = window.apply(values)
         if _shows_something(levels[occur]):
-            return How.WINDOW, window, levels
+            return How.WINDOW, window, levels, window.linear
     kept = counts.copy()
     if padding is not None and 0 <= padding - lowest < len(kept) and occur.sum() > 1:
         kept[padding - lowest] = 0  # what surrounds an image says nothing of its greys
     low, high = _percentiles(values, kept)
     if high <= low:
         low, high = float(values[occur].min()), float(values[occur].max())
-    span = high - low or 1.0
-    return How.PERCENTILES, None, np.clip((values - low) / span, 0, 1)
+    # As a window, so that a file that has this window looks the same to the last grey level.
+    window = Window(low + (high - low or 1.0) / 2 + 0.5, (high - low or 1.0) + 1)
+    return How.PERCENTILES, None, window.apply(values), window.linear
 
 
 def _shows_something(levels: Values) -> bool:

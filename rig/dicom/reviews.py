@@ -98,12 +98,13 @@ def load(home: Path, image_id: str) -> Review | None:
         raise UserError(f"{file} is no review; decide about this image again.") from error
 
 
-def hold(catalog: Path, held: Held, png: bytes) -> None:
-    """Keep an image that waits in the folder *catalog* of its import."""
+def hold(catalog: Path, held: Held, png: bytes) -> bytes:
+    """Keep an image that waits in the folder *catalog* of its import; what its JSON file holds."""
     folder = catalog / HELD
     write_atomic(folder / f"{held.image_id}.png", png, mode=PRIVATE)
     data = json.dumps(asdict(held), indent=1).encode() + b"\n"
     write_atomic(folder / f"{held.image_id}.json", data, mode=PRIVATE)
+    return data
 
 
 def let_go(catalog: Path, image_id: str) -> None:

@@ -7,7 +7,7 @@ for enters a catalog unless the operator says so.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from rig.dicom.classifier import Classifier, classifier_doubt
 from rig.dicom.doubts import Box, Decision, Doubt, Verdict
 from rig.dicom.header import OTHER, Header
 from rig.dicom.outliers import PICTURE, PictureLimits, picture_doubts
-from rig.dicom.text import find_text
+from rig.dicom.text import LIMITS, VERSION, TextLimits, find_text
 
 __all__ = ["PLAIN", "Box", "Decision", "Doubt", "Screening", "Verdict", "screen", "verdict_of"]
 
@@ -43,6 +43,13 @@ class Screening:
     """What a usable picture has."""
     classifier: Classifier | None = None
     """A model of the user's own."""
+    letters: TextLimits = field(default=LIMITS, repr=False)
+    """What the search takes for a letter; part of `detector`, not of what an operator asks for."""
+
+    @property
+    def detector(self) -> str:
+        """Tells apart searches for text that may find other places; empty without one."""
+        return f"{VERSION} {self.letters}" if self.text else ""
 
 
 PLAIN = Screening()
@@ -64,7 +71,7 @@ def screen(header: Header, shown: NDArray[np.uint8], how: Screening = PLAIN) -> 
         return verdict_of(tuple(doubts))
     if how.classifier is not None:
         doubts.append(classifier_doubt(shown, how.classifier))
-    boxes = find_text(shown) if how.text else ()
+    boxes = find_text(shown, how.letters) if how.text else ()
     if boxes:
         count = "one place" if len(boxes) == 1 else f"{len(boxes)} places"
         sentence = f"Text seems to be burned into {count} of the picture."

@@ -17,6 +17,8 @@ Box = tuple[int, int, int, int]
 Shapes = NDArray[np.float64]
 """Rows of left, top, width, height, contrast and crispness (0 or 1) of what may be letters."""
 
+VERSION = 1
+"""Raised when other places would be found in the same picture: what was screened is then again."""
 WORK_SIZE = 1600
 """Long side in pixels at which is searched; letters of a larger image are larger, too."""
 LEAST_LETTERS = 3

@@ -39,6 +39,17 @@ class Window:
             return False
         return self.width >= 1 if self.function is Function.LINEAR else self.width > 0
 
+    @property
+    def linear(self) -> tuple[float, float] | None:
+        """Centre and width of the LINEAR window that gives the same levels, if there is one."""
+        match self.function:
+            case Function.LINEAR:
+                return self.centre, self.width
+            case Function.LINEAR_EXACT:
+                return self.centre + 0.5, self.width + 1
+            case Function.SIGMOID:
+                return None
+
     def apply(self, values: Values) -> Values:
         """Where each value lies from black, 0, to white, 1."""
         match self.function:

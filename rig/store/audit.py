@@ -42,8 +42,10 @@ class Entry:
     seq: int = 0
 
 
-SECRETS = frozenset({"token", "code", "pairing", "answer_key", "password"})
-"""Fields whose values never stand in the log."""
+SECRETS = frozenset({
+    "token", "code", "pairing", "answer_key", "password", "paths", "annotations",
+})  # fmt: skip
+"""Fields whose values never stand in the log; paths of hospital files may hold patients' names."""
 TEXT_MOST = 300
 FIELDS_MOST = 20
 _FIELDS = tuple(name for name in Entry.__dataclass_fields__ if name != "seq")

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rig.errors import UserError
 from rig.store import catalogs
-from rig.web import imports
+from rig.web import dicom_imports, imports
 from rig.web.controller import Controller
 from rig.web.imports import Import
 from rig.web.jobs import Handle, Work
@@ -71,6 +71,8 @@ def work_for(rig: Controller, kind: str, wanted: Mapping[str, Any]) -> Work:
     """
     from rig.web import exports
 
+    if kind == dicom_imports.KIND:
+        return dicom_imports.work_for(rig, wanted)
     if kind == exports.KIND:
         return exports.work_for(rig, wanted)
     if kind not in KINDS:

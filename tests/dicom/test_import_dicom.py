@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -14,13 +14,14 @@ import pytest
 
 from rig.capture.dicom_catalog import import_dicom
 from rig.catalog.dicom_import import Options
-from rig.dicom import reviews
+from rig.dicom import reviews, screening
 from rig.dicom.decoding import decode
 from rig.dicom.outliers import PictureLimits
 from rig.dicom.pseudonyms import load_key
 from rig.dicom.reading import read
 from rig.dicom.reviews import Review
 from rig.dicom.screening import Screening
+from rig.dicom.text import LIMITS
 from rig.errors import UserError
 from rig.store import catalogs
 from rig.store.database import Database
@@ -309,6 +310,136 @@ def test_files_that_vanished_are_made_again(ward):
     next((ward.home / "catalogs" / "ward" / "images").rglob("*.png")).unlink()
     ward.run()
     assert sorted(ward.made) == [1, 2]
+
+
+def go_on(ward, spoil, **options):
+    """Numbers made anew after *spoil* (of the folder) between two runs, while one image waits."""
+    for name in "ab":
+        ward.put(f"{name}.dcm", WindowCenter=2048, WindowWidth=4096)
+    ward.put("odd.dcm", BodyPartExamined="BEARD")
+    folder = ward.run(wait=True, **options).folder
+    kept = {file: file.read_bytes() for file in folder.rglob("*.*") if file.suffix != ".jsonl"}
+    spoil(folder)
+    ward.run(wait=True, **options)
+    for file, data in kept.items():
+        assert file.read_bytes() == data, file
+    return ward.made
+
+
+def first(folder, pattern):
+    return min(folder.glob(pattern))
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def bent(file):
+    """One bit is another, the size is the same."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, cut, bent], ids=["missing", "cut", "one bit"])
+@pytest.mark.parametrize("place", ["images16/**/*.png", "images/**/*.png", "dicom/*.dicom"])
+def test_any_file_that_is_missing_or_damaged_is_made_again_and_no_other(ward, place, spoil):
+    made = go_on(ward, lambda folder: spoil(first(folder, place)), keep_16_bit=True)
+    assert made in ([1], [2])
+
+
+def test_what_is_whole_is_not_made_again(ward):
+    assert go_on(ward, lambda _folder: None, keep_16_bit=True) == []
+
+
+def test_a_held_picture_that_is_missing_is_made_again(ward):
+    ward.put("text.dcm", BurnedInAnnotation="YES")
+    done = ward.run(wait=True)
+    ward.run(wait=True)
+    assert ward.made == []
+    (picture,) = (done.folder / "held").glob("*.png")
+    picture.unlink()
+    ward.run(wait=True)
+    assert ward.made == [1]
+    assert picture.is_file()
+
+
+def test_another_detector_or_other_limits_of_it_screen_again(ward, monkeypatch):
+    ward.put("a.dcm", BodyPartExamined="BEARD")  # waits, so that no catalog ends it
+    ward.put("b.dcm")
+    how = replace(HEADERS_ONLY, text=True)
+    ward.run(wait=True, how=how)
+    ward.run(wait=True, how=how)
+    assert ward.made == []
+    ward.run(wait=True, how=replace(how, letters=replace(LIMITS, contrast=30.0)))
+    assert sorted(ward.made) == [1, 2]
+    monkeypatch.setattr(screening, "VERSION", screening.VERSION + 1)
+    ward.run(wait=True, how=how)
+    assert sorted(ward.made) == [1, 2]
+    # Nobody asks for text: the search has no say in it.
+    ward.run(wait=True)
+    monkeypatch.undo()
+    ward.run(wait=True)
+    assert ward.made == []
+
+
+def test_what_was_let_in_by_an_older_search_is_held_and_taken_out_of_the_way(ward):
+    """The image lay among what is released; a stricter search wants a person to look."""
+    pixels = ward.picture(1)
+    pixels[:] = np.clip(pixels, 0, 3000)
+    pixels = np.tile(pixels, (6, 6))
+    cv2.putText(pixels, "SMITH 1964", (14, 40), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 4095, 2)
+    ward.put("text.dcm", pixels, WindowCenter=2048, WindowWidth=4096)
+    ward.put("odd.dcm", BodyPartExamined="BEARD")
+    how = replace(HEADERS_ONLY, text=True)
+    before = ward.run(wait=True, how=replace(how, letters=replace(LIMITS, contrast=256.0,
+                      saturated_contrast=256.0)))  # fmt: skip
+    image = ward.rows(before)["text.dcm"].image_id
+    assert [file.stem for file in before.folder.glob("images/**/*.png")] == [image]
+    after = ward.run(wait=True, how=how)
+    assert str(ward.rows(after)["text.dcm"].outcome) == "held"
+    assert not [*after.folder.glob("images/**/*.png"), *after.folder.glob("dicom/*")]
+
+
+def test_the_journal_of_an_older_version_costs_time_and_no_error(ward):
+    ward.put("a.dcm")
+    ward.put("odd.dcm", BodyPartExamined="BEARD")
+    first = ward.run(wait=True)
+    journal = first.folder / "journal.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    for line in lines:
+        del line["files"]  # as version 1 wrote them
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    again = ward.run(wait=True)
+    assert sorted(ward.made) == [1, 2]
+    assert again.rows == first.rows
+    ward.run(wait=True)
+    assert ward.made == []
+
+
+def test_a_finished_catalog_says_that_it_was_searched_by_other_rules(ward, monkeypatch):
+    ward.put("a.dcm")
+    how = replace(HEADERS_ONLY, text=True)
+    assert not ward.run(how=how).outdated
+    assert not ward.run(how=how).outdated
+    monkeypatch.setattr(screening, "VERSION", screening.VERSION + 1)
+    again = ward.run(how=how)
+    assert (again.earlier, again.outdated) == (True, True)
+    assert ward.made == []
+
+
+def test_a_window_that_cannot_be_kept_is_told_in_the_row_of_the_image(ward):
+    ward.put("s.dcm", WindowCenter=2000, WindowWidth=900, VOILUTFunction="SIGMOID")
+    ward.put("e.dcm", WindowCenter=2000, WindowWidth=900, VOILUTFunction="LINEAR_EXACT")
+    done = ward.run()
+    assert done.well
+    rows = ward.rows(done)
+    assert "SIGMOID" in rows["s.dcm"].reason
+    assert rows["s.dcm"].rules == ()
+    assert rows["e.dcm"].reason == ""
+    with (done.folder / "report.csv").open(newline="") as handle:
+        told = {row["image_id"]: row["reason"] for row in csv.DictReader(handle)}
+    assert "nearest linear window" in told[rows["s.dcm"].image_id]
 
 
 def test_an_image_with_a_doubt_waits_and_is_not_in_the_catalog(ward):

@@ -64,10 +64,15 @@ def test_all_strings_of_a_real_file_with_burned_in_text_are_covered(kit):
 
 
 def test_few_places_of_real_x_rays_are_taken_for_text():
-    """Many of them do hold writing, such as PORTABLE."""
-    counts = [len(find_text(sample(row))) for row in range(0, 48, 8)]
-    assert min(counts) == 0
-    assert sum(counts) <= 2 * len(counts)
+    """Many of them do hold writing, such as PORTABLE.
+
+    Measured on every second one of the 48: one place in 5 of them (rows 0, 20, 22, 24 and 28), none
+    in the other 19. (Of all 48: one place in 9.)
+    """
+    counts = [len(find_text(sample(row))) for row in range(0, 48, 2)]
+    assert max(counts) <= 2
+    assert sum(counts) <= 8
+    assert counts.count(0) >= 18
 
 
 @pytest.mark.parametrize("text", ["SMITH^JOHN", "12.03.1964", "MRN 0048213", "St. Mary Hospital"])

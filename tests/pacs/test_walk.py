@@ -98,22 +98,41 @@ def test_the_documented_way_from_the_pacs_to_a_dataset_with_boxes(
         end(place)
     logs = "".join(file.read_text(errors="replace") for file in sorted(place.glob("*.log")))
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:] + logs[-4000:]
-    assert "held" in done.stdout  # the one with text burned in waits for a person
+    check_reviews(place, done.stdout)
     check_boxes(place, dicoms)
     check_nothing_left(place, dicoms, done.stdout + done.stderr + logs)
 
 
+def check_reviews(place: Path, said: str) -> None:
+    """Somebody was asked about each doubt; nothing in doubt came in or stayed out without her."""
+    waited = [json.loads(line) for line in (place / "waiting").read_text().splitlines()]
+    assert {one["state"] for one in waited} == {"waits"}
+    decided = dict(line.split(" ", 1) for line in (place / "decisions").read_text().splitlines())
+    assert sorted(decided.values()) == ["accept", "accept --suspected", "refuse"]
+    assert "no catalog was made" not in said.rpartition("0 wait for a person")[2]
+    folder = place / "home" / "catalogs" / "ward"
+    images = {file.stem for file in (folder / "images").rglob("*.png")}
+    assert set(decided) - images == {i for i, what in decided.items() if what == "refuse"}
+    for one in waited:
+        if decided[one["image_id"]] == "accept --suspected":
+            (file,) = (folder / "images").rglob(f"{one['image_id']}.png")
+            with Image.open(file) as picture:
+                darkest = picture.getextrema()[0]
+                for box in one["boxes"]:
+                    assert picture.crop(box).getextrema() == (darkest, darkest)
+
+
 def check_boxes(place: Path, dicoms: dict[str, Any]) -> None:
-    """Each box of an x-ray that was let in is in its photo, where its picture lies in it."""
+    """All annotated x-rays are in the dataset, each box in its photo, where its picture lies."""
     root = place / "datasets" / NAME
     catalog = place / "home" / "catalogs" / "ward"
     ours = read_tables(catalog / "annotations")
     theirs = read_tables(dicoms["data"] / "vindr" / "annotations")
     wanted = [box for box in ours.boxes if box.edges is not None]
-    assert wanted
-    assert {(box.finding, box.edges) for box in wanted} <= {
-        (box.finding, box.edges) for box in theirs.boxes
-    }
+    assert sorted((box.finding, box.edges) for box in wanted) == sorted(
+        (box.finding, box.edges) for box in theirs.boxes if box.edges is not None
+    )
+    assert len(ours.splits) == len(theirs.splits) == 5
     with (root / "boxes.csv").open() as handle:
         rows = [row for row in csv.DictReader(handle) if row["x_min"]]
     assert sorted((row["image_id"], row["class_name"]) for row in rows) == sorted(
@@ -131,9 +150,11 @@ def check_boxes(place: Path, dicoms: dict[str, Any]) -> None:
     (coco,) = (place / "datasets").glob(f"{NAME}-coco/**/*train*.json")
     assert len(json.loads(coco.read_text())["annotations"]) == len(rows)
     with (root / "train.csv").open() as handle:
-        for row in csv.DictReader(handle):
-            expected_labels = chexpert_labels(ours, Path(row["Path"]).stem)
-            assert {name: row[name] for name in OBSERVATIONS} == expected_labels
+        rows = list(csv.DictReader(handle))
+    assert set(ours.splits) <= {Path(row["Path"]).stem for row in rows}
+    for row in rows:
+        expected_labels = chexpert_labels(ours, Path(row["Path"]).stem)
+        assert {name: row[name] for name in OBSERVATIONS} == expected_labels
 
 
 def on_screen(xray: Path, size: tuple[int, int], box: list[float]) -> list[float]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rig.dicom.pacs.encryption import trouble
 from rig.dicom.pacs.errors import PacsError
 from rig.dicom.pacs.extras import package
 from rig.dicom.pacs.model import DEFAULT_TITLE, Peer
@@ -170,6 +171,10 @@ def _refused(
         why = _REJECTED.get((answer.result_source, answer.diagnostic), "gives no reason")
         told = why.format(ours=caller.title, theirs=peer.title)
         return PacsError(f"{peer} refuses us: it {told}.", again=answer.result == _TRANSIENT)
+    if caller.tls is not None:
+        of_tls = trouble(peer, caller.tls, caller.timeout)
+        if of_tls is not None:
+            return PacsError(of_tls)
     if not connected:
         return PacsError(
             f"Nobody answers at {peer.host}:{peer.port}{' over TLS' if caller.tls else ''}: is the "

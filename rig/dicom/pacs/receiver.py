@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ASSOCIATIONS = 8
 IDLE = 300.0
 """Seconds that a peer may be silent."""
+_SILENT = "Sta2"
+"""State of a caller who has connected and said nothing yet (PS3.8 9.2.1)."""
+_PATIENCE = 5.0
 
 
 class _Later:
@@ -115,6 +118,11 @@ class Receiver:
         trace: TracebackType | None,
     ) -> None:
         # With whatever is still connected: nobody may store into a quarantine that is closed.
+        for one in self._entity.active_associations:
+            if one.dul.state_machine.current_state == _SILENT:
+                # pynetdicom's thread for it would end with a traceback when it is aborted.
+                one.dul.kill_dul()
+                one.dul.join(_PATIENCE)
         self._entity.shutdown()
 
     def _refused(self, event: Event) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from starlette.responses import FileResponse, Response
 
 from rig.store import events
-from rig.web import images, review
+from rig.web import dicom_imports, images, review
 from rig.web.deps import Operator, Rig, operator
 from rig.web.problems import Problem
 from rig.web.render import page
@@ -99,7 +99,12 @@ async def queue_page(rig: Rig, name: str, first: Annotated[int, Query(ge=1)] = 1
     entries = await asyncio.to_thread(review.queue, rig.home, name)
 
     def read(connection: Connection) -> dict[str, Any]:
-        return {"kept": review.is_kept(connection, name), "seq": events.last_seq(connection)}
+        job = dicom_imports.last_of(connection, name)
+        return {
+            "kept": review.is_kept(connection, name),
+            "seq": events.last_seq(connection),
+            "again_job": None if job is None else job.id,
+        }
 
     told = await rig.database.aquery(read)
     told["again"] = review.command(name, kept=told["kept"])
