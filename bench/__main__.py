@@ -97,6 +97,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="of plan, store, dataset and web: how many (default: 10507, 224316 and, of the "
         "store, 10 million, which takes many minutes and gigabytes)",
     )  # fmt: skip
+    parser.add_argument(
+        "--pages-only", action="store_true", help="of web: time the pages, leave out the flood"
+    )
     verify.register(parser)
     parser.add_argument(
         "--megapixels", type=float, default=12.0, metavar="N",

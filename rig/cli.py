@@ -14,6 +14,7 @@ from rig.errors import UserError
 COMMANDS: dict[str, str] = {
     "demo": "the whole job on bundled x-rays with a loopback camera",
     "serve": "run the controller and its dashboard",
+    "token": "make the access token that a controller on the network needs",
     "doctor": "what is missing or risky on this machine, and how to mend it",
     "backup": "copy a home, whole and verified, while it is in use",
     "restore": "make a home out of a backup",

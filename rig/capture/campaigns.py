@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, literal, select, tuple_, update
 
 from rig.capture import dealing
 from rig.capture.condition_rows import painted_by_display
@@ -290,6 +290,24 @@ def every(connection: Connection) -> list[Campaign]:
     table = tables.campaign
     names = connection.scalars(select(table.c.name).order_by(table.c.created_ns, table.c.name))
     return [find(connection, name) for name in names]
+
+
+def listed(
+    connection: Connection, *, after: tuple[int, str] | None = None, limit: int = 20
+) -> list[tuple[int, str]]:
+    """When campaigns were created (Unix time, ns) and their names, oldest first.
+
+    Args:
+        connection: to read from.
+        after: the one that was seen last.
+        limit: at most so many.
+    """
+    table = tables.campaign
+    query = select(table.c.created_ns, table.c.name).order_by(table.c.created_ns, table.c.name)
+    if after is not None:
+        place = tuple_(table.c.created_ns, table.c.name)
+        query = query.where(place > tuple_(literal(after[0]), literal(after[1])))
+    return [(row.created_ns, row.name) for row in connection.execute(query.limit(limit))]
 
 
 def subset_of(campaign: Campaign, subset: int) -> Subset:

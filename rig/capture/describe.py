@@ -6,10 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rig.capture import campaigns, dealing, stations, subsets
-from rig.capture.balance import balance_of
+from rig.capture import balance_rows, campaigns, dealing, stations, subsets
 from rig.capture.campaigns import Campaign
-from rig.store import catalogs
 
 
 def describe(connection: Connection, name: str) -> dict[str, Any]:
@@ -18,10 +16,16 @@ def describe(connection: Connection, name: str) -> dict[str, Any]:
     Raises:
         NotFoundError: no such campaign.
     """
-    campaign = campaigns.find(connection, name)
+    return described(connection, campaigns.find(connection, name))[0]
+
+
+def described(connection: Connection, campaign: Campaign) -> tuple[dict[str, Any], bool]:
+    """The same of *campaign*; and whether its balance is new: worth to be kept."""
+    known = balance_rows.kept(connection, campaign)
+    figures = balance_rows.computed(connection, campaign) if known is None else known
     states = subsets.subset_states(connection, campaign)
     dealt = dealing.stations_of(campaign)
-    return {
+    told = {
         "name": campaign.name,
         "id": campaign.id,
         "catalog": campaign.catalog,
@@ -46,8 +50,9 @@ def describe(connection: Connection, name: str) -> dict[str, Any]:
         ],
         "design": campaign.figures,
         "next": _next(connection, campaign, states),
-        "balance": balance_of(campaign.subsets, catalogs.labels(connection, campaign.catalog_id)),
+        "balance": figures,
     }
+    return told, known is None
 
 
 def _next(connection: Connection, campaign: Campaign, states: dict[int, str]) -> dict[str, Any]:

@@ -189,6 +189,8 @@ def _completed(_connection: Connection, row: RowMapping, event: Event) -> Change
 def _job(connection: Connection, event: Event) -> None:
     fields = ("kind", "state", "done", "total", "error", "result")
     values = {name: event.body.get(name) for name in fields} | {"updated_ns": event.time_ns}
+    if event.body.get("wanted") is not None:
+        values["wanted"] = event.body["wanted"]
     connection.execute(
         upsert(tables.job)
         .values(id=event.body["id"], session=event.session, created_ns=event.time_ns, **values)

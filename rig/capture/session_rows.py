@@ -109,12 +109,13 @@ def every(
     """All sessions (of a campaign, in certain states), newest first; no alignment shots."""
     table = tables.session
     query = select(table).where(table.c.kind == tables.SUBSET)
-    query = query.order_by(table.c.created_ns.desc(), table.c.id)
     if campaign_id is not None:
         query = query.where(table.c.campaign == campaign_id)
     if in_states is not None:
         query = query.where(table.c.state.in_(in_states))
-    return [_session(row) for row in connection.execute(query).mappings()]
+    found = [_session(row) for row in connection.execute(query).mappings()]
+    # Sorted here: for the order SQLite would take the index over the ages of all sessions.
+    return sorted(found, key=lambda one: (-one.created_ns, one.id))
 
 
 def some(connection: Connection, ids: Sequence[str]) -> list[Session]:

@@ -44,7 +44,7 @@ class IntakeJobs:
         from rig.store import captures
 
         with controller.database.read() as connection:
-            if session not in captures.waiting(connection):
+            if not captures.waiting(connection, session):
                 return
         controller.jobs.submit("intake", partial(self._work, controller, session), session=session)
 

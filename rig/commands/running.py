@@ -54,8 +54,8 @@ def _ask(home: Path, method: str, path: str, body: dict[str, Any] | None) -> htt
     told = _told(home)
     if told is None:
         raise UserError(
-            f"No controller runs on {home}: start one that phones can reach with "
-            "`rig serve --host 0.0.0.0`, then try again."
+            f"No controller runs on {home}: start one that phones can reach with `rig token make` "
+            "(once) and `rig serve --host 0.0.0.0`, then try again."
         )
     url, token = told
     try:

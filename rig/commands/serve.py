@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from rig.commands import token
 from rig.errors import UserError
 from rig.settings import add_home, home_of
 
@@ -21,15 +22,17 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   rig serve                                      this machine only, http://127.0.0.1:8000
+  rig token make                                 once, before others can reach it; then
   rig serve --host 0.0.0.0 --public-url http://192.168.1.20:8000
                                                  the local network: phones and tablets too
   rig serve --room room.toml                     lamps, stages and light sensors too
   rig serve --port 0 --json                      any free port, told as JSON on standard output
 
-A token is always needed. It is printed once as a sign-in link; behind a TLS proxy keep the default
-host. The access token of a running controller is in HOME/serve.json (mode 0600).
+Nobody sees anything without signing in: by the link that is printed, once. On this machine alone
+the access token is one of the home's own; a controller that others can reach refuses to start
+without one that was made for it: `rig token make`, --token-file or RIG_TOKEN. Behind a TLS proxy
+keep the default host. The access token of a running controller is in HOME/serve.json (mode 0600).
 """
-TOKEN_MIN = 16
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +46,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token",
         default=os.environ.get("RIG_TOKEN"),
-        help="access token (default: RIG_TOKEN, else one of the home's own, always the same)",
+        help="access token (default: RIG_TOKEN, else HOME/token, else, on this machine alone, one "
+        "of the home's own, always the same)",
+    )
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="the same, from a file of mode 0600"
     )
     parser.add_argument(
         "--public-url", metavar="URL", help="address that phones reach this controller by"
@@ -60,6 +67,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="actuators and light sensors of the rooms, TOML; `rig room check FILE` looks at it",
+    )
+    parser.add_argument(
+        "--cache-gb",
+        type=float,
+        default=2.0,
+        metavar="GB",
+        help="most that small pictures may take on the disk; the oldest go first (%(default)s)",
     )
     parser.add_argument("--verbose", action="store_true", help="log every request")
     parser.add_argument("--json", action="store_true", help="print one JSON line when ready")
@@ -83,24 +97,27 @@ def serve(args: argparse.Namespace, intake: IntakeJobs) -> int:
     from rig.web.app import create_app
     from rig.web.controller import Controller
     from rig.web.logs import configure
-    from rig.web.server import make_server
+    from rig.web.server import make_server, need_token
 
     _check(args)
-    configure(level=logging.DEBUG if args.verbose else logging.INFO)
     home = home_of(args)
+    access = _token(args, home)
+    configure(level=logging.DEBUG if args.verbose else logging.INFO)
     room = None if getattr(args, "room", None) is None else valid_room(args.room)
     with HomeLock.acquire(home) as lock, _listen(args.host, args.port) as listener:
+        need_token(listener.getsockname()[0], access or "")
         url = _url(args.host, listener)
         lock.describe(url)
         rig = Controller.open(
             home,
-            token=args.token,
+            token=access,
             public_url=args.public_url,
             on_batch=intake.submit,
             on_photo=intake.arrived,
             room=room,
         )
         intake.go_on(rig)
+        rig.cache_bytes = int(args.cache_gb * 1e9)
         rig.examine = lambda: _examined(home, listener)
         public = urlsplit(args.public_url or "").hostname
         names = (args.host, socket.gethostname(), *args.trusted_host, *([public] if public else ()))
@@ -129,11 +146,21 @@ def _examined(home: Path, listener: socket.socket) -> list[dict[str, str]]:
     return [asdict(one) for one in doctor.examine(home, now=time.time(), port=port)]
 
 
+def _token(args: argparse.Namespace, home: Path) -> str | None:
+    """The access token that was made for this controller; None: nobody made one."""
+    if args.token_file is not None:
+        return token.read(args.token_file.expanduser())
+    given: str | None = args.token
+    return token.kept(home) if given is None else given
+
+
 def _check(args: argparse.Namespace) -> None:
-    if args.token is not None and len(args.token) < TOKEN_MIN:
-        raise UserError(f"--token must have at least {TOKEN_MIN} characters, or be left out.")
+    if args.token is not None and len(args.token) < token.LEAST:
+        raise UserError(f"--token must have at least {token.LEAST} characters, or be left out.")
     if not 0 <= args.port <= 65535:
         raise UserError(f"--port must be from 0 to 65535, not {args.port}.")
+    if not 0.01 <= args.cache_gb <= 1e6:  # NaN is refused too
+        raise UserError(f"--cache-gb must be from 0.01 to 1000000, not {args.cache_gb}.")
     if args.public_url is not None and not args.public_url.startswith(("http://", "https://")):
         raise UserError("--public-url must begin with http:// or https://.")
 

@@ -26,7 +26,8 @@ EXAMPLES = """examples:
   rig station pair room-1 --json
   rig station unpair room-1     the phone was lost: its token is refused from now on
 
-`pair` and `unpair` ask the controller that runs on the home (`rig serve --host 0.0.0.0`).
+`pair` and `unpair` ask the controller that runs on the home (`rig token make`, once, then
+`rig serve --host 0.0.0.0`).
 """
 
 

@@ -7,12 +7,13 @@ the subset takes it, no re-shoot.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, String, and_, cast, func, select
 
 from rig.store import captures, tables
 from rig.store.captures import Photo
@@ -161,12 +162,17 @@ def _hear(connection: Connection, session: RowMapping, state: _State) -> None:
     if session["reshoots"] is not None and session["state"] not in _OVER:
         for index in range(session["first"], session["last"] + 1):
             state.again[index] = session["id"]
+    right = set() if session["legacy"] else _plainly_right(connection, session["id"])
+    state.good.update(dict.fromkeys(right))
+    rest = None if session["legacy"] else _taken(connection, session["id"]) - right
+    if rest is not None and not rest:
+        return
     photos: dict[int, Photo] = {}
-    for photo in captures.photos(connection, session["id"]):
+    for photo in captures.photos(connection, session["id"], indices=rest):
         before = photos.get(photo.index)
         if before is None or _rank(photo) >= _rank(before):
             photos[photo.index] = photo
-    taken = {one.index: one for one in captures.committed(connection, session["id"])}
+    taken = {one.index: one for one in captures.committed(connection, session["id"], indices=rest)}
     claimed = _claims(connection, session["id"]) if session["legacy"] else set()
     batch = captures.batch_of(connection, session["id"])
     complete = batch is not None and batch.complete
@@ -181,6 +187,37 @@ def _hear(connection: Connection, session: RowMapping, state: _State) -> None:
             state.bad[index] = row or Row(
                 index, Kind.MISSING, _NOT_BACK, session["id"], session["subset"]
             )
+
+
+def _plainly_right(connection: Connection, session: str) -> set[int]:
+    """Indices whose only photo is the committed one, verified and without a doubt.
+
+    Nearly all photos are: a campaign of 200,000 is looked at in a second, as SQLite does it.
+    """
+    c, p = tables.capture, tables.photo
+    detail = func.coalesce(cast(p.c.detail, String), "")
+    same = and_(p.c.session == c.c.session, p.c.name == c.c.name, p.c.sha256 == c.c.sha256)
+    several = select(p.c.idx).where(p.c.session == session).group_by(p.c.idx)
+    several = several.having(func.count() > 1)
+    # One text instead of a row for each: rows cost more than finding them.
+    query = select(func.json_group_array(c.c.idx)).select_from(c).join(p, same)
+    query = query.where(c.c.session == session, c.c.committed, p.c.verified)
+    query = query.where(p.c.idx == c.c.idx, c.c.idx.not_in(several))
+    # Before the text of the JSON is read: a warning is a text that begins so.
+    for doubt in DOUBTS:
+        query = query.where(func.instr(detail, f'"{doubt}') == 0)
+    return _indices(connection.scalar(query))
+
+
+def _taken(connection: Connection, session: str) -> set[int]:
+    table = tables.capture
+    query = select(func.json_group_array(table.c.idx))
+    query = query.where(table.c.session == session, table.c.committed)
+    return _indices(connection.scalar(query))
+
+
+def _indices(text: str | None) -> set[int]:
+    return set(json.loads(text or "[]"))
 
 
 def _rank(photo: Photo) -> tuple[bool, int, int]:

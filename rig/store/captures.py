@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, exists, literal, select, tuple_
+from sqlalchemy import Connection, RowMapping, literal, select, tuple_
 
-from rig.store.tables import SUBSET, batch, capture, photo
+from rig.store.tables import ALIGNMENT, batch, capture, photo
 from rig.store.tables import session as session_table
 
 
@@ -110,11 +111,15 @@ class Batch:
 
 
 _COMMITTED = [name for name in Committed.__dataclass_fields__ if name != "index"]
-_same_session = photo.c.session == batch.c.session
 
 
 def committed(
-    connection: Connection, session: str, *, after: int | None = None, limit: int | None = None
+    connection: Connection,
+    session: str,
+    *,
+    after: int | None = None,
+    limit: int | None = None,
+    indices: Collection[int] | None = None,
 ) -> tuple[Committed, ...]:
     """The committed captures of *session* by index: one per index, its newest attempt.
 
@@ -123,6 +128,7 @@ def committed(
         session: its id.
         after: only indices above this one.
         limit: at most so many.
+        indices: only these.
     """
     query = (
         select(capture)
@@ -132,6 +138,8 @@ def committed(
     )
     if after is not None:
         query = query.where(capture.c.idx > after)
+    if indices is not None:
+        query = query.where(capture.c.idx.in_(indices))
     return tuple(_committed(row) for row in connection.execute(query).mappings())
 
 
@@ -178,6 +186,7 @@ def photos(
     *,
     after: tuple[int, int, str] | None = None,
     limit: int | None = None,
+    indices: Collection[int] | None = None,
 ) -> tuple[Photo, ...]:
     """The received photos of *session*, by index, attempt and name.
 
@@ -186,11 +195,14 @@ def photos(
         session: its id.
         after: index, attempt and name of the one that was seen last.
         limit: at most so many.
+        indices: only those of these.
     """
     place = (photo.c.idx, photo.c.attempt, photo.c.name)
     query = select(photo).where(photo.c.session == session).order_by(*place).limit(limit)
     if after is not None:
         query = query.where(tuple_(*place) > tuple_(*(literal(one) for one in after)))
+    if indices is not None:
+        query = query.where(photo.c.idx.in_(indices))
     fields = [name for name in Photo.__dataclass_fields__ if name != "index"]
     return tuple(
         Photo(index=row["idx"], **{name: row[name] for name in fields})
@@ -208,18 +220,27 @@ def batch_of(connection: Connection, session: str) -> Batch | None:
     return None if row is None else Batch(**row)
 
 
-def waiting(connection: Connection) -> tuple[str, ...]:
+def waiting(connection: Connection, session: str | None = None) -> tuple[str, ...]:
     """Sessions whose photos have all arrived and were not all looked at, oldest first.
 
     The display's events may come later than the phone's photos (each has its own link): without
     the commit of every photo nobody can say which x-ray it must show.
+
+    Args:
+        connection: to read from.
+        session: look at this one only.
     """
+    # From the few photos that nobody looked at, never from all batches there ever were.
+    unseen = select(photo.c.session).where(photo.c.verified.is_(None)).distinct()
+    if session is not None:
+        unseen = unseen.where(photo.c.session == session)
     query = (
         select(batch.c.session)
         .join(session_table, session_table.c.id == batch.c.session)
-        .where(batch.c.complete, exists().where(_same_session, photo.c.verified.is_(None)))
+        .where(batch.c.session.in_(unseen), batch.c.complete)
         .where(session_table.c.committed >= batch.c.count)
-        .where(session_table.c.kind == SUBSET)  # the card is no x-ray
+        # The card is no x-ray. Not `kind = 'subset'`: SQLite would begin with all of those.
+        .where(session_table.c.kind != ALIGNMENT)
         .order_by(batch.c.completed_ns)
     )
     return tuple(connection.scalars(query))

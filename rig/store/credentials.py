@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, literal, select, tuple_, update
 
 from rig.store.errors import ConflictError, NotFoundError
 from rig.store.tables import device as table
@@ -68,10 +68,15 @@ def by_secret(connection: Connection, secret: str, kind: str) -> Device | None:
     return None if row is None else Device(**row)
 
 
-def every(connection: Connection, limit: int = 500) -> list[Device]:
-    """The newest devices, newest first."""
+def every(
+    connection: Connection, limit: int = 500, *, after: tuple[int, str] | None = None
+) -> list[Device]:
+    """The newest devices, newest first; those that follow *after* (when it was made, id)."""
     query = select(*(table.c[name] for name in _FIELDS))
-    query = query.order_by(table.c.created_ns.desc(), table.c.id).limit(limit)
+    query = query.order_by(table.c.created_ns.desc(), table.c.id.desc()).limit(limit)
+    if after is not None:
+        place = tuple_(table.c.created_ns, table.c.id)
+        query = query.where(place < tuple_(literal(after[0]), literal(after[1])))
     return [Device(**row) for row in connection.execute(query).mappings()]
 
 

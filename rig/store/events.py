@@ -96,12 +96,22 @@ def last_seq(connection: Connection) -> int:
 
 
 def after(
-    connection: Connection, seq: int, *, session: str | None = None, limit: int = 500
+    connection: Connection,
+    seq: int,
+    *,
+    session: str | None = None,
+    kinds: frozenset[str] | None = None,
+    limit: int = 500,
 ) -> list[Event]:
-    """Up to *limit* events that follow number *seq*, oldest first."""
+    """Up to *limit* events (of *session*, of these *kinds*) that follow number *seq*, in order.
+
+    Fewer come only when no more follow.
+    """
     query = select(table).where(table.c.seq > seq).order_by(table.c.seq).limit(limit)
     if session is not None:
         query = query.where(table.c.session == session)
+    if kinds is not None:
+        query = query.where(table.c.kind.in_(kinds))
     return [_event(row) for row in connection.execute(query).mappings()]
 
 

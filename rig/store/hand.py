@@ -9,13 +9,13 @@ newest word on a photo counts; a person's word counts above a later proposal. Th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, Select, select
 
 from rig.store import tables
 from rig.store.errors import NotFoundError, StoreError
@@ -23,6 +23,8 @@ from rig.store.errors import NotFoundError, StoreError
 PHOTO = "hand_photo"
 DECIDED = "hand_decided"
 FILM = "film_taken"
+_AT_ONCE = 1000
+"""Events that are asked for by their numbers in one statement."""
 _DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)
 
 
@@ -149,24 +151,75 @@ def folder(home: Path, campaign: str, device: str) -> Path:
     return home / "hand" / campaign / device
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A photo as the lists know it, before anything else of it is read."""
+
+    device: str
+    name: str
+    sha256: str
+    standing: Standing
+    by: bool
+    """A person's word counts."""
+    proposed: int
+    """Number of the event that proposed it."""
+    decided: int | None
+    """Number of the event with a person's newest word."""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What the lists are sorted by."""
+        return self.device, self.name, self.sha256
+
+
+def places(connection: Connection, campaign: str, device: str | None = None) -> list[Place]:
+    """Every photo taken by hand for *campaign* (its id), by device and file name."""
+    found: dict[tuple[str, str], tuple[int, str, str]] = {}
+    words: dict[tuple[str, str], tuple[int, str]] = {}
+    told = ("device", "sha256", "name", "standing", "decision")
+    for row in connection.execute(_about(campaign, (PHOTO, DECIDED), told)):
+        if device not in {None, row.device}:
+            continue
+        at = row.device, row.sha256
+        if row.kind == PHOTO:
+            found[at] = row.seq, row.name, row.standing
+        else:
+            words[at] = row.seq, row.decision
+    listed = []
+    for at, (seq, name, standing) in found.items():
+        word = words.get(at)
+        by = word is not None and word[1] != "open"
+        if word is not None and by:
+            standing = Standing.REFUSED if word[1] == "none" else Standing.ACCEPTED
+        decided = None if word is None else word[0]
+        listed.append(Place(at[0], name, at[1], Standing(standing), by, seq, decided))
+    return sorted(listed, key=lambda one: one.key)
+
+
 def photos(
     connection: Connection, home: Path, campaign: str, device: str | None = None
 ) -> tuple[HandPhoto, ...]:
     """Every photo taken by hand for *campaign* (its id), by device and file name."""
-    found: dict[tuple[str, str], HandPhoto] = {}
-    decisions: dict[tuple[str, str], tuple[str, int, Mapping[str, Any]]] = {}
-    for kind, actor, time_ns, seq, body in _events(connection, campaign, (PHOTO, DECIDED)):
-        if device not in {None, body["device"]}:
-            continue
-        at = body["device"], body["sha256"]
-        if kind == PHOTO:
-            found[at] = _photo(home, body, seq)
-        else:
-            decisions[at] = (actor, time_ns, body)
-    for at, (actor, time_ns, body) in decisions.items():
-        if at in found:
-            found[at] = _decided(found[at], actor, time_ns, body)
-    return tuple(sorted(found.values(), key=lambda one: (one.device, one.name, one.sha256)))
+    return read(connection, home, places(connection, campaign, device))
+
+
+def read(connection: Connection, home: Path, some: Sequence[Place]) -> tuple[HandPhoto, ...]:
+    """The photos at these places, in their order."""
+    t = tables.event
+    bodies: dict[int, RowMapping] = {}
+    wanted = [seq for one in some for seq in (one.proposed, one.decided) if seq is not None]
+    for first in range(0, len(wanted), _AT_ONCE):
+        query = select(t.c.seq, t.c.actor, t.c.time_ns, t.c.body)
+        query = query.where(t.c.seq.in_(wanted[first : first + _AT_ONCE]))
+        bodies |= {row["seq"]: row for row in connection.execute(query).mappings()}
+    found = []
+    for one in some:
+        photo = _photo(home, bodies[one.proposed]["body"], one.proposed)
+        if one.decided is not None:
+            word = bodies[one.decided]
+            photo = _decided(photo, word["actor"], word["time_ns"], word["body"])
+        found.append(photo)
+    return tuple(found)
 
 
 def proposals(connection: Connection, campaign: str, device: str) -> dict[str, Mapping[str, Any]]:
@@ -184,14 +237,14 @@ def find(connection: Connection, home: Path, campaign: str, device: str, sha256:
     Raises:
         NotFoundError: there is none, or there are several.
     """
-    every = photos(connection, home, campaign, device)
+    every = places(connection, campaign, device)
     here = [one for one in every if sha256 and one.sha256.startswith(sha256)]
     if len(here) != 1:
         many = "several photos begin" if here else "no photo begins"
         raise NotFoundError(
             f"Of device {device}, {many} with {sha256[:64]!r}: `rig manual show` lists them."
         )
-    return here[0]
+    return read(connection, home, here)[0]
 
 
 def natural(connection: Connection, home: Path, campaign: str) -> tuple[HandPhoto, ...]:
@@ -232,19 +285,29 @@ def campaign_id(connection: Connection, name: str) -> str:
     return found
 
 
+def _about(campaign: str, kinds: tuple[str, ...], told: Sequence[str] = ()) -> Select[Any]:
+    """Kind and number of the events about *campaign*, oldest first, with fields of their bodies.
+
+    SQLite looks into the bodies: of thousands of photos only what is wanted is made an object.
+    """
+    t = tables.event
+    fields = [t.c.body[name].as_string().label(name) for name in told]
+    return (
+        select(t.c.kind, t.c.seq, *fields)
+        .where(t.c.session.is_(None), t.c.kind.in_(kinds))
+        .where(t.c.body["campaign"].as_string() == campaign)
+        .order_by(t.c.seq)
+    )
+
+
 def _events(
     connection: Connection, campaign: str, kinds: tuple[str, ...]
 ) -> Iterator[tuple[str, str, int, int, Mapping[str, Any]]]:
     """Kind, actor, time, number and body of the events about *campaign*, oldest first."""
     t = tables.event
-    query = (
-        select(t.c.kind, t.c.actor, t.c.time_ns, t.c.seq, t.c.body)
-        .where(t.c.session.is_(None), t.c.kind.in_(kinds))
-        .order_by(t.c.seq)
-    )
+    query = _about(campaign, kinds).add_columns(t.c.actor, t.c.time_ns, t.c.body)
     for row in connection.execute(query):
-        if row.body["campaign"] == campaign:
-            yield row.kind, row.actor, row.time_ns, row.seq, row.body
+        yield row.kind, row.actor, row.time_ns, row.seq, row.body
 
 
 def _photo(home: Path, body: Mapping[str, Any], seq: int) -> HandPhoto:

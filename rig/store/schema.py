@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 from rig.store.errors import StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision (checked by a test): lets an up-to-date file open without loading Alembic."""
 
 

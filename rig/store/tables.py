@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 SUBSET, ALIGNMENT = "subset", "alignment"
@@ -93,6 +94,14 @@ subset = Table(
     Column("revision", Integer, nullable=False, server_default="1"),  # that planned it
     Column("retired", Integer),  # revision that replaced it; null: it stands
     sqlite_with_rowid=False,
+)
+
+balance = Table(
+    "balance",  # figures of a plan, which follow from it and take seconds; a missing row is made
+    metadata,
+    Column("campaign", String, ForeignKey("campaign.id"), primary_key=True),
+    Column("revision", Integer, nullable=False),  # of the plan that they are of
+    Column("told", JSON, nullable=False),
 )
 
 station = Table(
@@ -172,6 +181,9 @@ session = Table(
     Index("ix_session_parent", "parent"),
     Index("ix_session_kind_created_ns_id", "kind", "created_ns", "id"),
     Index("ix_session_campaign_id", "campaign", "id"),
+    Index("ix_session_kind_state", "kind", "state"),
+    Index("ix_session_station_kind_created_ns_id", "station", "kind", "created_ns", "id"),
+    Index("ix_session_campaign_kind_created_ns_id", "campaign", "kind", "created_ns", "id"),
 )
 
 capture = Table(
@@ -215,6 +227,7 @@ photo = Table(
     Column("verified_ns", BigInteger),
     Column("released", Boolean, nullable=False, server_default="0"),  # may be deleted on the phone
     Index("ix_photo_session_idx_attempt", "session", "idx", "attempt"),
+    Index("ix_photo_unseen", "session", sqlite_where=text("verified IS NULL")),
     sqlite_with_rowid=False,
 )
 
@@ -275,6 +288,7 @@ job = Table(
     Column("result", JSON(none_as_null=True)),
     Column("created_ns", BigInteger, nullable=False),
     Column("updated_ns", BigInteger, nullable=False),
+    Column("wanted", JSON(none_as_null=True)),  # what was asked for; null: it cannot be resumed
     Index("ix_job_created_ns_id", "created_ns", "id"),
 )
 

@@ -121,7 +121,6 @@ def create_app(rig: Controller, *, trusted_hosts: Collection[str] = ()) -> FastA
     )
     app.state.rig = rig
     app.state.broadcast = broadcast
-    app.state.wanted = {}
     app.state.turns = Turns()
     app.state.tries = TryLog()
     app.state.sign_ins = Tries()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -148,7 +148,8 @@ def audit_view(
         campaign=campaign,
         actor=None if who is None else _actor(who),
     )
-    rows, labels = found[:limit], _labels(connection)
+    rows = found[:limit]
+    labels = _labels(connection, {one.device for one in rows if one.device is not None})
     return {
         "rows": [_row(one, labels) for one in rows],
         "following": rows[-1].seq if len(found) > limit else None,
@@ -167,9 +168,10 @@ def _actor(who: str) -> str:
     return next((actor for actor, shown in _OTHERS.items() if shown == who), f"operator:{who}")
 
 
-def _labels(connection: Connection) -> dict[str, str]:
+def _labels(connection: Connection, devices: set[str]) -> dict[str, str]:
     table = tables.device
-    return {row.id: row.label for row in connection.execute(table.select())}
+    query = select(table.c.id, table.c.label).where(table.c.id.in_(devices))
+    return {row.id: row.label for row in connection.execute(query)}
 
 
 def _row(one: Entry, labels: dict[str, str]) -> dict[str, Any]:

@@ -72,6 +72,8 @@ class Auth:
         self._database = database
         self._clock = clock
         self.token = token or self._derive("operator")
+        self.chosen = bool(token)
+        """Somebody made the access token or gave it; it does not just follow from the secret."""
         # Two rigs on one host must not sign each other out: cookies are shared over ports.
         self.cookie_name = "rig-" + self._derive("cookie name")[:8].lower().translate(_PLAIN)
         self._links: dict[str, float] = {}

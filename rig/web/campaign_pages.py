@@ -12,14 +12,14 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection, select
 from starlette.responses import Response
 
-from rig.capture import campaigns, projections, stations
+from rig.capture import balance_rows, campaigns, projections, stations
 from rig.capture.actors import actor_of
 from rig.capture.campaigns import Campaign
 from rig.errors import UserError
 from rig.store import catalogs, events, tables
 from rig.store.errors import ConflictError
 from rig.store.events import Event
-from rig.web import campaign_form, cost, forms, matrix, operators
+from rig.web import campaign_form, cost, forms, matrix, operators, paging
 from rig.web.campaign_form import Cost, Wish
 from rig.web.controller import Controller
 from rig.web.deps import Rig, operator
@@ -29,20 +29,23 @@ from rig.web.problems import Problem
 from rig.web.render import page
 
 router = APIRouter(include_in_schema=False, dependencies=operator)
-LISTED = 200
-"""Campaigns on the list."""
-_BALANCES: dict[tuple[str, int], dict[str, Any]] = {}
-_BALANCES_MOST = 32
+LISTED = 24
+"""Campaigns on a page of the list."""
 
 
 @router.get("/campaigns")
-async def list_campaigns(rig: Rig) -> Response:
-    """All campaigns, newest first, with their progress."""
+async def list_campaigns(rig: Rig, after: paging.Cursor = None) -> Response:
+    """All campaigns, newest first, with their progress, a page at a time."""
+    place = paging.places(after, int, str)
+    before = None if place is None else (int(place[0]), str(place[1]))
 
     def read(connection: Connection) -> dict[str, Any]:
-        every = newest_campaigns(connection, LISTED)
+        found = newest_campaigns(connection, LISTED + 1, before=before)
+        shown = found[:LISTED]
+        last = (shown[-1].created_ns, shown[-1].name) if len(found) > LISTED else None
         return {
-            "campaigns": [progress_view(connection, one, rig.progress) for one in every],
+            "campaigns": [progress_view(connection, one, rig.progress) for one in shown],
+            "following": None if last is None else paging.encode(last),
             "catalogs": catalogs.every(connection),
         }
 
@@ -99,24 +102,16 @@ async def show_campaign(rig: Rig, request: Request, name: str) -> Response:
 async def show_balance(rig: Rig, name: str) -> Response:
     """Which labels go with which conditions; computed once for each revision of a plan."""
 
-    def read(connection: Connection) -> dict[str, Any]:
+    def read(connection: Connection) -> tuple[Campaign, dict[str, Any] | None, dict[str, Any]]:
         campaign = campaigns.find(connection, name)
-        return {"campaign": campaign, "b": balance(connection, campaign)}
+        known = balance_rows.kept(connection, campaign)
+        return campaign, known, known or balance_rows.computed(connection, campaign)
 
-    return page("campaign_balance.html", **await rig.database.aquery(read))
-
-
-def balance(connection: Connection, campaign: Campaign) -> dict[str, Any]:
-    """Figures of the plan, see `rig.capture.balance`; a plan and its labels never change."""
-    from rig.capture.balance import balance_of
-
-    key = (campaign.id, campaign.revision)
-    if key not in _BALANCES:
-        found = balance_of(campaign.subsets, catalogs.labels(connection, campaign.catalog_id))
-        while len(_BALANCES) >= _BALANCES_MOST:
-            _BALANCES.pop(next(iter(_BALANCES)), None)
-        _BALANCES[key] = found | {"factors": matrix.factors_of(found)}
-    return _BALANCES[key]
+    campaign, known, found = await rig.database.aquery(read)
+    if known is None:
+        await rig.database.awrite(lambda c: balance_rows.keep(c, campaign, found))
+    told = found | {"factors": matrix.factors_of(found)}
+    return page("campaign_balance.html", campaign=campaign, b=told)
 
 
 def _cost(rig: Controller, wish: Wish) -> Cost:

@@ -157,9 +157,15 @@ def _first(connection: Connection, kept: Catalog) -> str | None:
     return found
 
 
+_PATIENTS: dict[str, int] = {}
+"""Catalog -> its patients: a catalog never changes, and counting goes over all its x-rays."""
+
+
 def _patients(connection: Connection, kept: Catalog) -> int:
     """How many patients; keys begin with the patient's name and a slash."""
-    key = tables.xray.c.key
-    patient = func.substr(key, 1, func.instr(key, "/"))
-    query = select(func.count(patient.distinct())).where(tables.xray.c.catalog == kept.id)
-    return connection.scalar(query) or 0
+    if kept.id not in _PATIENTS:
+        key = tables.xray.c.key
+        patient = func.substr(key, 1, func.instr(key, "/"))
+        query = select(func.count(patient.distinct())).where(tables.xray.c.catalog == kept.id)
+        _PATIENTS[kept.id] = connection.scalar(query) or 0
+    return _PATIENTS[kept.id]

@@ -18,7 +18,7 @@ from rig.capture.stations import Hub, Link
 from rig.environment.config import RoomFile
 from rig.store.database import Database
 from rig.store.errors import StoreError
-from rig.web import jobs
+from rig.web import cache_room, jobs
 from rig.web.auth import Auth
 from rig.web.feed import Feed
 from rig.web.jobs import JobRunner
@@ -67,6 +67,7 @@ class Controller:
         examine: looks this machine over; None when nobody can.
         progress: how far the campaigns are.
         presence: when there was a sign of each operator.
+        cache_bytes: what small pictures may take on the disk.
     """
 
     home: Path
@@ -87,6 +88,7 @@ class Controller:
     progress: ProgressBook = field(default_factory=ProgressBook)
     presence: Presence = field(default_factory=lambda: Presence(time.monotonic))
     examine: Examine | None = None
+    cache_bytes: int = cache_room.DEFAULT
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @classmethod

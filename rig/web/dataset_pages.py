@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -12,24 +11,22 @@ from sqlalchemy import Connection, select
 from starlette.responses import Response
 
 from rig.store import tables
-from rig.web import dataset_view, thumbnails
+from rig.web import dataset_view, thumbnails, works
 from rig.web.api.datasets import Name
 from rig.web.deps import Rig, operator
-from rig.web.jobs import Handle, JobState
+from rig.web.exports import CHECK
+from rig.web.jobs import JobState
 from rig.web.problems import Problem
 from rig.web.render import page
 from rig.web.tar_stream import RangeError, Tar, range_of
 from rig.web.thumbnails import Kept, Size
 
 router = APIRouter(include_in_schema=False, dependencies=operator)
-CHECK = "check"
 _KINDS = ("build", "export", CHECK)
 _WORDS = {"build": "Build", "export": "Export", CHECK: "Check"}
 JOBS = 8
 LOOKED = 200
 """Newest jobs among which the last check of a dataset is looked for."""
-TOLD = 100
-"""Problems that a check keeps."""
 
 
 @router.get("/datasets")
@@ -101,19 +98,9 @@ async def show_dataset_picture(
 @router.post("/datasets/{name}/check")
 async def check_dataset(rig: Rig, name: Name) -> Response:
     """Look whether the dataset is whole and right: a job, whose result its page shows."""
-    root = dataset_view.root_of(rig, name)
-
-    def work(handle: Handle) -> Mapping[str, Any]:
-        from rig.dataset.check import check
-
-        found = check(root, progress=handle.progress)
-        told = [str(one) for one in found.findings[:TOLD]]
-        return {
-            "name": name, "images": found.images, "gaps": found.gaps, "count": found.count,
-            "problems": told,
-        }  # fmt: skip
-
-    await asyncio.to_thread(lambda: rig.jobs.submit(CHECK, work, long=True))
+    wanted = {"dataset": name}
+    work = await asyncio.to_thread(works.work_for, rig, CHECK, wanted)
+    await asyncio.to_thread(lambda: rig.jobs.submit(CHECK, work, wanted=wanted, long=True))
     return RedirectResponse(f"/datasets/{name}#check", 303)
 
 

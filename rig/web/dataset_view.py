@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from rig.catalog.model import OBSERVATIONS
 from rig.web.controller import Controller
+from rig.web.exports import DATASETS
 from rig.web.problems import Problem
-from rig.web.works import DATASETS
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}", re.ASCII)
 _PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}", re.ASCII)

@@ -1,8 +1,8 @@
-"""The export of a dataset as a job: asked for again, or resumed, it begins anew.
+"""The export and the check of a dataset as jobs: asked for again, or resumed, they begin anew.
 
-An export appears complete or not at all, so one that was cancelled or cut short by a restart leaves
-nothing behind and spoils nothing; an earlier export of the same form stays until the new one is
-whole.
+A check changes nothing. An export appears complete or not at all, so one that was cancelled or cut
+short by a restart leaves nothing behind and spoils nothing; an earlier export of the same form
+stays until the new one is whole.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from rig.store.errors import NotFoundError
-from rig.web import works
 from rig.web.controller import Controller
 from rig.web.jobs import Handle, Work
 
-KIND = "export"
+KIND, CHECK = "export", "check"
+DATASETS = "datasets"
+"""Folder of the home."""
+TOLD = 100
+"""Problems that a check keeps."""
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$"
 
 
@@ -30,21 +33,24 @@ class Export(BaseModel):
     to: Literal["hf", "croissant", "webdataset", "coco", "vindr"]
 
 
-def work_for(rig: Controller, wanted: Mapping[str, Any]) -> Work:
-    """The work of an export that was asked for with *wanted*.
+class Check(BaseModel):
+    """Which dataset is to be looked at."""
+
+    model_config = ConfigDict(extra="forbid")
+    dataset: Annotated[str, Field(pattern=NAME)]
+
+
+def work_for(rig: Controller, asked: Export | Check) -> Work:
+    """The work of what was asked for.
 
     Raises:
-        WantedError: a field that makes no sense.
         NotFoundError: no such dataset.
     """
-    try:
-        asked = Export.model_validate(dict(wanted))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the job"
-        raise works.WantedError(f"{KIND}: {where}: {first['msg']}.") from error
     root = find(rig, asked.dataset)
+    return _check(root, asked) if isinstance(asked, Check) else _export(root, asked)
 
+
+def _export(root: Path, asked: Export) -> Work:
     def work(handle: Handle) -> Mapping[str, Any]:
         from rig.dataset.export import export
 
@@ -54,11 +60,25 @@ def work_for(rig: Controller, wanted: Mapping[str, Any]) -> Work:
     return work
 
 
+def _check(root: Path, asked: Check) -> Work:
+    def work(handle: Handle) -> Mapping[str, Any]:
+        from rig.dataset.check import check
+
+        found = check(root, progress=handle.progress)
+        told = [str(one) for one in found.findings[:TOLD]]
+        return {
+            "name": asked.dataset, "images": found.images, "gaps": found.gaps,
+            "count": found.count, "problems": told,
+        }  # fmt: skip
+
+    return work
+
+
 def find(rig: Controller, name: str) -> Path:
     """The dataset *name* of this controller; raises NotFoundError when there is none."""
     from rig.dataset.labels import splits_of
 
-    root = rig.home / works.DATASETS / name
+    root = rig.home / DATASETS / name
     if not splits_of(root):
         raise NotFoundError(f"No dataset is named {name!r}; build one first.")
     return root

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal, select, tuple_
 
 from rig.capture import campaigns, dealing, sessions, stations
 from rig.capture.campaigns import Campaign
@@ -82,10 +82,15 @@ def home_view(connection: Connection, rig: Controller) -> dict[str, Any]:
     }
 
 
-def newest_campaigns(connection: Connection, limit: int) -> list[Campaign]:
-    """The newest campaigns, newest first."""
+def newest_campaigns(
+    connection: Connection, limit: int, *, before: tuple[int, str] | None = None
+) -> list[Campaign]:
+    """The newest campaigns, newest first; those planned before *before* (when, name)."""
     table = tables.campaign
-    ids = select(table.c.id).order_by(table.c.created_ns.desc(), table.c.name).limit(limit)
+    place = tuple_(table.c.created_ns, table.c.name)
+    ids = select(table.c.id).order_by(table.c.created_ns.desc(), table.c.name.desc()).limit(limit)
+    if before is not None:
+        ids = ids.where(place < tuple_(literal(before[0]), literal(before[1])))
     return [campaigns.find(connection, one) for one in connection.scalars(ids)]
 
 

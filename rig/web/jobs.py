@@ -1,7 +1,8 @@
 """Long work beside the requests: a thread, a row with its progress, an event at every step.
 
-What was asked for stands in a job's first event, so that a job that was cancelled, failed or cut
-short by a restart can be taken up again under its number; the work itself skips what is done.
+What was asked for stands in a job's first event and in its row, so that a job that was cancelled,
+failed or cut short by a restart can be taken up again under its number; the work itself skips what
+is done.
 """
 
 from __future__ import annotations
@@ -242,14 +243,9 @@ def still_failed(newest: Sequence[Job]) -> list[Job]:
 
 def wanted_of(connection: Connection, job: Job) -> dict[str, Any] | None:
     """What *job* was asked for; None when that is not on record."""
-    table = tables.event
-    mine = table.c.session.is_(None) if job.session is None else table.c.session == job.session
-    query = select(table.c.body).where(mine, table.c.kind == "job").order_by(table.c.seq)
-    for body in connection.scalars(query):
-        if body.get("id") == job.id:
-            wanted: dict[str, Any] | None = body.get("wanted")
-            return wanted
-    return None
+    query = select(tables.job.c.wanted).where(tables.job.c.id == job.id)
+    wanted: dict[str, Any] | None = connection.scalar(query)
+    return wanted
 
 
 def recover(connection: Connection, now_ns: int) -> list[Job]:

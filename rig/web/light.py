@@ -65,8 +65,8 @@ class LightWatch:
     def _undone(self, connection: Connection) -> list[tuple[Session, str]]:
         """Sessions that run although a level of theirs was withdrawn, such as by a safe state."""
         found: list[tuple[Session, str]] = []
-        for session in sessions.every(connection):
-            if session.state in WATCHED and session.requested is None:
+        for session in sessions.every(connection, in_states=WATCHED):
+            if session.requested is None:
                 every = conditions.every(connection, session)
                 told = (one.blocker() for one in every if one.by_device)
                 if why := " ".join(one for one in told if one):
@@ -76,9 +76,9 @@ class LightWatch:
     def _watched(self, connection: Connection) -> list[tuple[Session, Condition, Band]]:
         room = self.rig.room
         found: list[tuple[Session, Condition, Band]] = []
-        for session in sessions.every(connection):
-            if room is None or session.state not in WATCHED:
-                continue
+        for session in sessions.every(connection, in_states=WATCHED):
+            if room is None:
+                break
             for one in conditions.every(connection, session):
                 band = room.file.band(one.set_by, one.level)
                 if band is not None and room.serves(one.set_by, session.station):

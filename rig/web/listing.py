@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select
 
-from rig.capture import sessions, stations
+from rig.capture import sessions
 from rig.capture.sessions import Session
 from rig.capture.states import ENDED, State
 from rig.store import tables
@@ -72,13 +72,16 @@ def newest(
 def open_ones(connection: Connection) -> list[Session]:
     """Sessions that are not over, newest first, at most `OPEN_MOST` of each station."""
     table = tables.session
-    ids: list[str] = []
-    for name in stations.names(connection):
-        mine = select(table.c.id).where(
-            table.c.station == name, table.c.state.in_(OPEN), table.c.kind == tables.SUBSET
-        )
-        query = mine.order_by(table.c.created_ns.desc()).limit(OPEN_MOST)
-        ids += connection.scalars(query)
+    query = select(table.c.id, table.c.station, table.c.created_ns)
+    # No order: for that SQLite would walk through the ages of all sessions there ever were.
+    query = query.where(table.c.kind == tables.SUBSET, table.c.state.in_(OPEN))
+    rows = sorted(connection.execute(query), key=lambda one: (-one.created_ns, one.id))
+    shown: dict[str, list[str]] = {}
+    for row in rows:
+        mine = shown.setdefault(row.station, [])
+        if len(mine) < OPEN_MOST:
+            mine.append(row.id)
+    ids = [one for mine in shown.values() for one in mine]
     return sorted(sessions.some(connection, ids), key=lambda one: (-one.created_ns, one.id))
 
 

@@ -73,6 +73,7 @@ BUSY = frozenset({
 FULL = frozenset({"append_photo", "append_to_file"})
 LINKED = frozenset({
     "list_sessions", "list_captures", "list_all_captures", "list_photos", "list_jobs", "list_audit",
+    "list_campaigns", "list_devices", "list_hand_photos",
 })  # fmt: skip
 _PICTURES = ("image/jpeg", "image/png")
 BINARY = {

@@ -163,8 +163,8 @@ class RoomControl:
     def _shooting(self, connection: Connection, session: Session | None) -> list[Session]:
         """The other sessions that count on the room; a paused one sets it anew when it resumes."""
         but = None if session is None else session.id
-        every = sessions.every(connection)
-        return [one for one in every if one.state in SHOOTING and one.id != but]
+        every = sessions.every(connection, in_states=SHOOTING)
+        return [one for one in every if one.id != but]
 
     async def _written(
         self, done: Mapping[str, Applied | ActuatorError], why: str, session: str | None
@@ -178,9 +178,7 @@ class RoomControl:
         def write(connection: Connection) -> None:
             event = Event("safe_state", now, now, "controller", session=session, body=body)
             projections.record(connection, event)
-            for one in sessions.every(connection):
-                if one.state in ENDED:
-                    continue
+            for one in sessions.every(connection, in_states=set(State) - ENDED):
                 lost = [
                     condition.factor
                     for condition in conditions.every(connection, one)

@@ -23,6 +23,8 @@ TOKEN_MIN = 16
 def need_token(address: str, token: str) -> None:
     """Refuse to listen for other machines without a token, however the controller is started.
 
+    A token counts that somebody made or gave; the one that follows from the home's secret does not.
+
     Raises:
         UserError: *address* is not this machine's own and *token* is missing or short.
     """
@@ -33,8 +35,9 @@ def need_token(address: str, token: str) -> None:
     if not local and len(token) < TOKEN_MIN:
         raise UserError(
             f"A controller that listens on {address} can be reached by others: it needs an access "
-            f"token of at least {TOKEN_MIN} characters (--token or RIG_TOKEN; or leave it out, and "
-            "the home's own is used)."
+            f"token of at least {TOKEN_MIN} characters that was made for it. Make one with "
+            "`rig token make` (it is kept in the home), or give one with --token-file FILE or "
+            "RIG_TOKEN, then start again. Without --host only this machine reaches it."
         )
 
 
@@ -56,7 +59,8 @@ class Server(uvicorn.Server):
         """
         if sockets:
             self._rig.listening = sockets[0].getsockname()[:2]
-        need_token(self._rig.listening[0], self._rig.auth.token)
+        auth = self._rig.auth
+        need_token(self._rig.listening[0], auth.token if auth.chosen else "")
         await super().startup(sockets)
         if self.started and self._on_ready is not None:
             self._on_ready()

@@ -21,7 +21,6 @@ from rig.web.render import page
 from rig.web.thumbnails import Size, Thumbnails
 
 router = APIRouter(include_in_schema=False, dependencies=operator)
-FOLDER = "cache/synthesis"
 Level = Annotated[int, Query(ge=1, le=4)]
 Seed = Annotated[int, Query(ge=0, lt=2**31)]
 RecipeName = Annotated[str, Query(max_length=80)]
@@ -179,5 +178,7 @@ def _kept(request: Request) -> Thumbnails:
     found: Thumbnails | None = getattr(state, "synthesis_pictures", None)
     if found is None:
         rig: Controller = state.rig
-        found = state.synthesis_pictures = Thumbnails(rig.home / FOLDER, workers=1)
+        found = state.synthesis_pictures = Thumbnails(
+            rig.home / thumbnails.SYNTHESIS, workers=1, room=thumbnails.room_of(request)
+        )
     return found

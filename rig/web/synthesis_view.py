@@ -13,6 +13,7 @@ from PIL import Image
 
 from rig.durable import write_atomic
 from rig.errors import UserError
+from rig.store.errors import NotFoundError
 from rig.web.controller import Controller
 from rig.web.problems import Problem
 from rig.web.thumbnails import SIDES, NoPictureError, Size, encoded
@@ -63,7 +64,7 @@ def recipe_of(home: Path, name: str, level: int) -> Any:
     """The recipe called *name*; those of the release at *level*, those of people as written.
 
     Raises:
-        Problem: 404, there is none.
+        NotFoundError: there is none.
         SynthesisError: what somebody wrote is wrong.
     """
     from rig.synthesis.recipe_file import read_recipe
@@ -71,10 +72,29 @@ def recipe_of(home: Path, name: str, level: int) -> Any:
 
     if name in RECIPES:
         return RECIPES[name].at_level(level)
+    return read_recipe(_file(home, name))
+
+
+def text_of(home: Path, name: str) -> str:
+    """The text of the recipe *name* that somebody kept here.
+
+    Raises:
+        NotFoundError: there is none.
+        SynthesisError: its file is no text.
+    """
+    from rig.synthesis.transform import SynthesisError
+
+    try:
+        return _file(home, name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SynthesisError(f"The recipe {name[:80]} cannot be read: {error}.") from error
+
+
+def _file(home: Path, name: str) -> Path:
     file = _own(home).get(name.removeprefix(OWN)) if name.startswith(OWN) else None
     if file is None:
-        raise Problem(404, f"No recipe is called {name[:80]!r}.")
-    return read_recipe(file)
+        raise NotFoundError(f"No recipe is called {name[:80]!r}.")
+    return file
 
 
 def single(name: str, level: int) -> Any:

@@ -22,10 +22,12 @@ from fastapi import Depends, Request, Response
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rig.web import images
+from rig.web.cache_room import CacheRoom
 from rig.web.controller import Controller
 from rig.web.problems import Problem
 
 FOLDER: Final = "cache/thumbnails"
+SYNTHESIS: Final = "cache/synthesis"
 WORKERS: Final = 2
 MOST_WAITING: Final = 256
 """Pictures that are made or wait to be; a browser asks for six at a time."""
@@ -60,10 +62,19 @@ class Thumbnails:
         folder: where they are kept; it may be deleted at any time.
         workers: threads that make them.
         free: bytes that must stay free on the disk.
+        room: how much they may take; None: `cache_room.DEFAULT` bytes for this folder alone.
     """
 
-    def __init__(self, folder: Path, *, workers: int = WORKERS, free: int = FREE) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        workers: int = WORKERS,
+        free: int = FREE,
+        room: CacheRoom | None = None,
+    ) -> None:
         self.folder = folder
+        self._room = room or CacheRoom([folder])
         self.made = 0
         """How many were made, not found."""
         self._free = free
@@ -103,11 +114,12 @@ class Thumbnails:
     def _get(self, key: str, name: str, make: Callable[[], bytes]) -> bytes:
         file = self.folder / key[:2] / f"{name}.jpg"
         try:
-            data = file.read_bytes()
+            data, marked = file.read_bytes(), file.stat().st_mtime
         except OSError:
-            data = b""
+            data, marked = b"", 0.0
         # Nothing is synced: what a power cut left half written is made again.
         if data.startswith(_START) and data.endswith(_END):
+            self._room.used(file, marked)
             return data
         data = make()
         self.made += 1
@@ -125,6 +137,19 @@ class Thumbnails:
             part.replace(file)
         except OSError:
             part.unlink(missing_ok=True)  # a full disk keeps nobody from looking
+            return
+        self._room.kept(len(data))
+
+
+def room_of(request: Request) -> CacheRoom:
+    """What all small pictures of the app that *request* came to may take together."""
+    state = request.app.state
+    found: CacheRoom | None = getattr(state, "cache_room", None)
+    if found is None:
+        rig: Controller = state.rig
+        folders = [rig.home / FOLDER, rig.home / SYNTHESIS]
+        found = state.cache_room = CacheRoom(folders, rig.cache_bytes)
+    return found
 
 
 def of(request: Request) -> Thumbnails:
@@ -133,7 +158,7 @@ def of(request: Request) -> Thumbnails:
     found: Thumbnails | None = getattr(state, "thumbnails", None)
     if found is None:
         rig: Controller = state.rig
-        found = state.thumbnails = Thumbnails(rig.home / FOLDER)
+        found = state.thumbnails = Thumbnails(rig.home / FOLDER, room=room_of(request))
     return found
 
 

@@ -10,6 +10,8 @@ import time
 import httpx
 import pytest
 
+from rig.cli import main
+
 
 class Serving:
     def __init__(self, home, *more):
@@ -111,6 +113,10 @@ def test_logs_are_json_without_secrets(serving):
         (["--port", "99999"], "--port"),
         (["--host", "203.0.113.7"], "Cannot listen on 203.0.113.7"),
         (["--public-url", "ftp://x"], "--public-url"),
+        (["--cache-gb", "nan"], "--cache-gb"),
+        (["--token-file", "none"], "cannot be read"),
+        (["--host", "0.0.0.0"], "rig token make"),
+        (["--host", "::"], "rig token make"),
     ],
 )
 def test_bad_options_are_one_sentence(serving, more, words):
@@ -128,3 +134,22 @@ def test_a_given_token_is_the_token(serving, tmp_path, monkeypatch):
     assert serving("--token", token).told["token"] == token
     monkeypatch.setenv("RIG_TOKEN", token + "2")
     assert serving(home=tmp_path / "other").told["token"] == token + "2"
+
+
+def test_others_reach_it_only_with_a_token_that_was_made(serving, tmp_path, monkeypatch):
+    """From the home, a file or the environment; the same on the loopback address."""
+    home = tmp_path / "home"
+    assert main(["token", "make", "--home", str(home)]) == 0
+    made = (home / "token").read_text().strip()
+    for host in ("0.0.0.0", "127.0.0.1"):
+        one = serving("--host", host)
+        assert one.told["token"] == made
+        one.stop()
+    file = tmp_path / "token"
+    file.write_text("of-a-file-0123456789\n")
+    file.chmod(0o600)
+    one = serving("--host", "0.0.0.0", "--token-file", str(file))
+    assert one.told["token"] == "of-a-file-0123456789"
+    one.stop()
+    monkeypatch.setenv("RIG_TOKEN", "of-the-environment")
+    assert serving("--host", "0.0.0.0").told["token"] == "of-the-environment"

@@ -16,6 +16,7 @@ from rig.cli import main
 def controller(tmp_path_factory):
     """A controller for the local network, as a process; its home and what it told."""
     home = tmp_path_factory.mktemp("pair") / "home"
+    assert main(["token", "make", "--home", str(home)]) == 0
     run = [sys.executable, "-m", "rig.cli", "serve", "--home", str(home), "--host", "0.0.0.0"]
     process = subprocess.Popen(
         [*run, "--port", "0", "--json", "--public-url", "http://rig.example:8000"],

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from sqlalchemy import update
 
+from rig.store import tables
 from rig.synthesis import pool
 from rig.web import dataset_view
 from rig.web.tar_stream import ChangedError, Tar, range_of
@@ -128,6 +130,29 @@ def test_a_check_is_a_job_whose_answer_stays_on_the_page(built):
     text = checked(built)
     assert "all well" not in text
     assert "problem" in text
+
+
+def test_a_check_that_was_cut_short_is_taken_up_again(built):
+    """By its number; and it can be asked for over the API, as exports can."""
+    checked(built)
+    (first, *_) = built.running.get("/api/jobs")
+    cut = update(tables.job).where(tables.job.c.id == first["id"]).values(state="interrupted")
+    built.running.rig.database.write_now(lambda c: c.execute(cut))
+    assert built.running.post(f"/api/jobs/{first['id']}/resume")["id"] == first["id"]
+    wait(built, first["id"])
+    seen = built.running.get(f"/api/jobs/{first['id']}")
+    assert (seen["kind"], seen["state"], seen["result"]["count"]) == ("check", "done", 0)
+    again = built.running.post("/api/jobs", kind="check", wanted={"dataset": NAME})["id"]
+    wait(built, again)
+    with built.running.operator() as client:
+        for body in (
+            {"kind": "check", "wanted": {"dataset": "../x"}},
+            {"kind": "check", "wanted": {"dataset": "none"}},
+            {"kind": "export", "wanted": {"dataset": NAME, "to": "zip"}},
+        ):
+            assert client.post("/api/jobs", json=body).status_code in {404, 422}
+        told = client.post("/api/jobs", json={"kind": "none"}).json()["detail"]
+    assert all(one in told for one in ("build", "synthesis", "import", "export", "check"))
 
 
 def checked(ready) -> str:

@@ -164,3 +164,18 @@ async def test_a_session_tells_its_events_as_a_list_too(ready):
     assert ready.running.get(path, after=only["seq"]) == []
     assert ready.running.get(path, kind="paused") == []
     assert ready.running.get(path, after=0, kind="session_created") == [only]
+
+
+async def test_a_page_of_some_kinds_is_full_as_long_as_more_follow(ready, agent):
+    """What is left out takes no room on it: going on with `after` misses nothing."""
+    sid = ready.new_session()["id"]
+    async with agent(ready) as one:
+        for seq in range(1, 21):
+            kind = "accepted" if seq % 5 == 0 else "link_back"
+            await one.event(sid, seq, kind, index=seq, attempt=1)
+        await one.acked(sid, 20)
+    path, after, seen = f"/api/sessions/{sid}/events", 0, []
+    while page := ready.running.get(path, after=after, kind="accepted", limit=3):
+        seen.append([event["index"] for event in page])
+        after = page[-1]["seq"]
+    assert seen == [[5, 10, 15], [20]]

@@ -3,8 +3,7 @@
 import pytest
 from sqlalchemy import insert
 
-from rig.store import events, tables
-from rig.store.events import Event
+from rig.store import tables
 from rig.web.doctor_page import doctor_view
 
 HOUR = 3600 * 10**9
@@ -15,14 +14,8 @@ def job(ready):
     def add(number, state, wanted=None, **more):
         row = {"id": f"j{number:016x}", "kind": "synthesis", "state": state, "done": 0, "total": 0}
         row |= {"created_ns": number * HOUR, "updated_ns": number * HOUR + 1, **more}
-        body = {"id": row["id"], "wanted": wanted}
-
-        def write(connection):
-            connection.execute(insert(tables.job).values(**row))
-            if wanted:
-                events.append(connection, Event("job", 1, 1, "controller", body=body))
-
-        ready.running.rig.database.write_now(write)
+        row["wanted"] = wanted
+        ready.running.rig.database.write_now(lambda c: c.execute(insert(tables.job).values(**row)))
         return row["id"]
 
     return add
@@ -54,6 +47,21 @@ def test_each_state_says_what_it_means_and_what_can_be_done(ready, job):
     assert "4 made, 0 failed" in text
     assert "The controller stopped in the middle of it." in text
     assert text.index(running) < text.index(failed)
+
+
+def test_exports_and_checks_are_named_and_lead_to_their_dataset(ready, job):
+    """With what was found; one that was cut short can be resumed."""
+    wanted = {"dataset": "first-v1.0", "to": "hf"}
+    job(1, "done", wanted, kind="export", result={"images": 12, "path": "first-hf"})
+    job(2, "done", {"dataset": "first-v1.0"}, kind="check", result={"images": 12, "count": 0})
+    cut = job(3, "interrupted", {"dataset": "first-v1.0"}, kind="check")
+    text = page(ready, "/jobs")
+    assert "Export a dataset" in text
+    assert "first-v1.0, hf" in text
+    assert "Check a dataset" in text
+    assert "12 images, 0 problems" in text
+    assert 'href="/datasets/first-v1.0"' in text
+    assert f'data-json="/api/jobs/{cut}/resume"' in text
 
 
 def test_older_jobs_are_a_page_further(ready, job):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 
-from rig.store import captures, tables
-from rig.web import paging
+from rig.capture import balance_rows
+from rig.store import captures, events, hand, tables
+from rig.store.events import Event
+from rig.web import campaign_pages, paging
 
 
 def add(connection, session, campaign, indices, **more):
@@ -132,3 +134,110 @@ def test_a_page_is_a_walk_along_an_index(filled):
     for detail in details:
         assert detail.startswith("SEARCH"), details
         assert "TEMP B-TREE" not in detail, details
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 20])
+def test_campaigns_come_once_oldest_first(filled, limit):
+    """Each with its plan and figures, which are computed once for each revision."""
+    for name in ("third", "fourth"):
+        filled.post("/api/campaigns", name=name, catalog="tiny", device="n", size_min=3, size_max=3)
+    found = pages(filled, f"/api/campaigns?limit={limit}")
+    assert [one["name"] for page in found for one in page] == [
+        "first", "second", "third", "fourth",
+    ]  # fmt: skip
+    assert all(len(page) == limit for page in found[:-1])
+    assert found[0][0] == filled.get("/api/campaigns/first")
+    with filled.rig.database.read() as connection:
+        kept = connection.execute(tables.balance.select()).mappings().all()
+    assert len(kept) == 4
+    assert {row["revision"] for row in kept} == {1}
+
+
+def test_figures_of_a_plan_are_computed_once_for_each_revision(filled, monkeypatch):
+    """Page and API share them; after a new revision the old ones are not shown."""
+    balanced, computed = balance_rows.balance_of, []
+
+    def balance_of(*args):
+        computed.append(1)
+        return balanced(*args)
+
+    monkeypatch.setattr(balance_rows, "balance_of", balance_of)
+    made = filled.post(
+        "/api/campaigns", name="third", catalog="tiny", device="n", size_min=3, size_max=3
+    )
+    for _ in range(2):
+        assert filled.get("/api/campaigns/third")["balance"] == made["balance"]
+        with filled.operator() as client:
+            assert client.get("/campaigns/third/balance").status_code == 200
+    assert len(computed) == 1
+    again = filled.post("/api/campaigns/third/replan", size_min=1, size_max=2)
+    assert again["revision"] == 2
+    assert again["balance"] == filled.get("/api/campaigns/third")["balance"] != made["balance"]
+    assert len(computed) == 2
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 50])
+def test_devices_come_once_newest_first(filled, limit):
+    """Also those that were made at the same time."""
+    made = [filled.post("/api/devices", name="Ada", label=f"n{n}")["device"] for n in range(5)]
+    same = made[0]["created_ns"]
+    filled.rig.database.write_now(
+        lambda c: c.execute(update(tables.device).values(created_ns=same))
+    )
+    found = pages(filled, f"/api/devices?limit={limit}")
+    ids = [one["id"] for page in found for one in page]
+    assert ids == sorted((one["id"] for one in made), reverse=True)
+    assert all(len(page) == limit for page in found[:-1])
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 200])
+def test_photos_by_hand_come_once_by_device_and_name(filled, limit):
+    """Of one standing too; a person's word counts."""
+    ident = filled.get("/api/campaigns/first")["id"]
+    base = {
+        "campaign": ident, "size": 9, "taken_ns": None, "standing": "doubtful", "index": None,
+        "key": None, "reason": "?", "evidence": [], "showing": None, "score": None,
+        "homography": None, "candidates": [],
+    }  # fmt: skip
+
+    def say(kind, **body):
+        event = Event(kind, 1, 1, "operator:ada", body=body)
+        filled.rig.database.write_now(lambda c: events.append(c, event))
+
+    for device, name, sha in (
+        ("b", "2", "aa"),
+        ("a", "9", "bb"),
+        ("b", "1", "dd"),
+        ("b", "1", "cc"),
+    ):
+        say(hand.PHOTO, **base, device=device, name=name, sha256=sha * 32)
+    say(hand.PHOTO, **(base | {"campaign": "0" * 16}), device="b", name="0", sha256="ee" * 32)
+    say(hand.DECIDED, campaign=ident, device="a", name="9", sha256="bb" * 32, decision="none",
+        index=None, key=None, reason="said", score=None, homography=None)  # fmt: skip
+    found = pages(filled, f"/api/campaigns/first/hand?limit={limit}")
+    assert [one["sha256"][:2] for page in found for one in page] == ["bb", "cc", "dd", "aa"]
+    assert found[0][0]["standing"] == "refused"
+    doubtful = pages(filled, f"/api/campaigns/first/hand?limit={limit}&standing=doubtful")
+    assert [one["sha256"][:2] for page in doubtful for one in page] == ["cc", "dd", "aa"]
+    assert all(len(page) == limit for page in doubtful[:-1])
+
+
+@pytest.mark.parametrize("what", ["campaigns", "devices", "campaigns/first/hand"])
+def test_cursors_of_other_lists_are_refused(filled, what):
+    """422 with a sentence."""
+    with filled.operator() as client:
+        for cursor in ("x", paging.encode([1]), paging.encode({"a": 1})):
+            assert client.get(f"/api/{what}?cursor={cursor}").status_code == 422
+
+
+def test_the_page_of_campaigns_goes_on(filled, monkeypatch):
+    """Newest first; the rest one link further."""
+    monkeypatch.setattr(campaign_pages, "LISTED", 1)
+    with filled.operator() as client:
+        first = client.get("/campaigns").text
+        assert "/campaigns/second" in first
+        assert "/campaigns/first" not in first
+        path = first.partition('rel="next" href="')[2].partition('"')[0]
+        second = client.get(f"/campaigns{path}").text
+    assert "/campaigns/first" in second
+    assert 'rel="next"' not in second

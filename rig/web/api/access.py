@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from rig.capture.actors import actor_of, name_of
 from rig.store import credentials
 from rig.store.credentials import SCRIPT
-from rig.web import operators
+from rig.web import operators, paging
 from rig.web.auth import Auth, Principal
 from rig.web.deps import Operator, Rig, operator
 from rig.web.problems import Problem
@@ -110,10 +110,23 @@ async def here(rig: Rig, request: Request) -> Response:
 
 
 @router.get("/api/devices")
-async def list_devices(rig: Rig, request: Request) -> list[DeviceView]:
-    """Browsers and scripts that were signed in, newest first; stations are under `stations`."""
-    found = await rig.database.aquery(credentials.every)
-    return [_view(rig.auth, one, request) for one in found]
+async def list_devices(
+    rig: Rig,
+    request: Request,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: paging.Cursor = None,
+) -> list[DeviceView]:
+    """Browsers and scripts that were signed in, newest first; stations are under `stations`.
+
+    The header `Link` leads to what is older.
+    """
+    place = paging.places(cursor, int, str)
+    after = None if place is None else (int(place[0]), str(place[1]))
+    found = await rig.database.aquery(lambda c: credentials.every(c, limit + 1, after=after))
+    last = found[limit - 1] if len(found) > limit else None
+    paging.link(request, response, None if last is None else [last.created_ns, last.id])
+    return [_view(rig.auth, one, request) for one in found[:limit]]
 
 
 @router.post("/api/devices", status_code=201)

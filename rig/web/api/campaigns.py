@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as InPath
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from rig.capture import campaigns, projections
+from rig.capture import balance_rows, campaigns, projections
 from rig.capture.actors import actor_of
 from rig.capture.campaigns import Campaign
-from rig.capture.describe import describe
+from rig.capture.describe import described
 from rig.planning.model import Environment
 from rig.store.events import Event
+from rig.web import paging
 from rig.web.deps import Operator, Rig, operator
 from rig.web.operators import guarded
 
@@ -153,10 +153,19 @@ async def replan_campaign(
 
 
 @router.get("")
-async def list_campaigns(rig: Rig) -> list[CampaignView]:
-    """All campaigns, oldest first."""
-    every = await rig.database.aquery(campaigns.every)
-    return [await _view(rig, one.name) for one in every]
+async def list_campaigns(
+    rig: Rig,
+    request: Request,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: paging.Cursor = None,
+) -> list[CampaignView]:
+    """Campaigns, oldest first; the header `Link` leads to those that were planned later."""
+    place = paging.places(cursor, int, str)
+    after = None if place is None else (int(place[0]), str(place[1]))
+    found = await rig.database.aquery(lambda c: campaigns.listed(c, after=after, limit=limit + 1))
+    paging.link(request, response, found[limit - 1] if len(found) > limit else None)
+    return [await _view(rig, name) for _, name in found[:limit]]
 
 
 @router.get("/{name}")
@@ -170,5 +179,12 @@ def _listed(told: list[EnvironmentView] | None) -> list[Environment] | None:
 
 
 async def _view(rig: Rig, name: str) -> CampaignView:
-    shown = await asyncio.to_thread(rig.database.query, lambda c: describe(c, name))
+    def read(connection: Connection) -> tuple[Campaign, dict[str, Any], bool]:
+        campaign = campaigns.find(connection, name)
+        return campaign, *described(connection, campaign)
+
+    campaign, shown, new = await rig.database.aquery(read)
+    if new:
+        figures = shown["balance"]
+        await rig.database.awrite(lambda c: balance_rows.keep(c, campaign, figures))
     return CampaignView(**shown)

@@ -83,4 +83,4 @@ async def export_dataset(rig: Rig, name: Name, told: Export) -> Begun:
 
 def folder(rig: Controller) -> Path:
     """Where the datasets of this controller are."""
-    return rig.home / works.DATASETS
+    return rig.home / exports.DATASETS

@@ -82,14 +82,17 @@ async def list_events(
     kind: Annotated[list[str] | None, Query(max_length=20)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> list[dict[str, Any]]:
-    """Events of a session: those that follow *after*, or else the newest; oldest first."""
+    """Events of a session: those that follow *after*, or else the newest; oldest first.
+
+    A page with fewer than *limit* is the last one: *kind* is looked for in the log itself.
+    """
     await rig.database.aquery(lambda c: sessions.find(c, session))
+    kinds = None if kind is None else frozenset(kind)
     if after is not None:
         found = await rig.database.aquery(
-            lambda c: events.after(c, after, session=session, limit=limit)
+            lambda c: events.after(c, after, session=session, kinds=kinds, limit=limit)
         )
-        return [one.to_json() for one in found if kind is None or one.kind in kind]
-    kinds = None if kind is None else frozenset(kind)
+        return [one.to_json() for one in found]
     newest = await rig.database.aquery(
         lambda c: events.latest(c, session=session, kinds=kinds, limit=limit)
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import Connection
 from starlette.responses import FileResponse, Response
@@ -16,7 +17,7 @@ from rig.capture.actors import actor_of
 from rig.intake import hand_decide
 from rig.store import events, hand
 from rig.store.hand import HandPhoto, Standing
-from rig.web import images
+from rig.web import images, paging
 from rig.web.api.shapes import HandView
 from rig.web.controller import Controller
 from rig.web.deps import Operator, Rig, operator
@@ -51,11 +52,29 @@ class Decision(BaseModel):
 
 @router.get(AT)
 async def list_hand_photos(
-    rig: Rig, name: CampaignName, standing: Annotated[Standing | None, Query()] = None
+    rig: Rig,
+    request: Request,
+    response: Response,
+    name: CampaignName,
+    standing: Annotated[Standing | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    cursor: paging.Cursor = None,
 ) -> list[HandView]:
-    """Photos taken by hand for the campaign, by device and file name."""
-    every = await rig.database.aquery(lambda c: _photos(rig, c, name))
-    return [HandView(**one.to_json()) for one in every if standing in {None, one.standing}]
+    """Photos taken by hand for the campaign, by device and file name.
+
+    The header `Link` leads to the next page.
+    """
+    after = paging.places(cursor, str, str, str)
+
+    def read(connection: Connection) -> tuple[list[hand.Place], tuple[HandPhoto, ...]]:
+        every = hand.places(connection, hand.campaign_id(connection, name))
+        wanted = [one for one in every if standing in {None, one.standing}]
+        here = [one for one in wanted if after is None or one.key > after][: limit + 1]
+        return here, hand.read(connection, rig.home, here[:limit])
+
+    here, photos = await rig.database.aquery(read)
+    paging.link(request, response, here[limit - 1].key if len(here) > limit else None)
+    return [HandView(**one.to_json()) for one in photos]
 
 
 @router.post(ONE + "/decide", dependencies=[guarded])
@@ -99,17 +118,21 @@ async def hand_page(rig: Rig, name: str, after: Annotated[int, Query(ge=0)] = 0)
     """The doubtful photos, each beside the x-rays that it may show."""
 
     def read(connection: Connection) -> dict[str, Any]:
-        kept = campaigns.find(connection, name)
-        every = _photos(rig, connection, name)
+        kept = campaigns.find(connection, name, only=0)
+        every = hand.places(connection, kept.id)
         doubtful = [one for one in every if one.standing is Standing.DOUBTFUL]
-        decided = [one for one in every if one.by is not None]
+        decided = [one for one in every if one.by]
+
+        def shown(some: Sequence[hand.Place]) -> list[dict[str, Any]]:
+            return [_shown(name, one) for one in hand.read(connection, rig.home, some)]
+
         return {
             "campaign": kept.name,
             "counts": {one.value: sum(p.standing is one for p in every) for one in Standing},
-            "doubtful": [_shown(name, one) for one in doubtful[after : after + PAGED]],
+            "doubtful": shown(doubtful[after : after + PAGED]),
             "waiting": len(doubtful),
             "following": after + PAGED if after + PAGED < len(doubtful) else None,
-            "decided": [_shown(name, one) for one in decided[-PAGED:]],
+            "decided": shown(decided[-PAGED:]),
             "seq": events.last_seq(connection),
         }
 
@@ -119,10 +142,6 @@ async def hand_page(rig: Rig, name: str, after: Annotated[int, Query(ge=0)] = 0)
 def _shown(name: str, one: HandPhoto) -> dict[str, Any]:
     at = f"/api/campaigns/{quote(name, safe='')}/hand/{one.device}/{one.sha256}"
     return one.to_json() | {"at": at}
-
-
-def _photos(rig: Controller, connection: Connection, name: str) -> tuple[HandPhoto, ...]:
-    return hand.photos(connection, rig.home, hand.campaign_id(connection, name))
 
 
 async def _find(rig: Controller, name: str, device: str, sha256: str) -> HandPhoto:

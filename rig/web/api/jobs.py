@@ -22,7 +22,11 @@ JobId = Annotated[str, Path(max_length=60, description="`j` and 16 hex digits")]
 
 
 class NewJob(BaseModel):
-    """What is to be done: *kind* is `build` or `synthesis`, *wanted* its fields."""
+    """What is to be done and with what.
+
+    *kind*: `import`, `build`, `export`, `check` or `synthesis`; *wanted*: its fields. A synthesis
+    takes a *recipe* by name, or *text*, one's own in TOML, whose mistakes are told with their line.
+    """
 
     kind: Annotated[str, Field(max_length=40)]
     wanted: dict[str, Any] = {}

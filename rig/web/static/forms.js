@@ -25,13 +25,29 @@ function idempotencyKey(form, sent) {
   return keys.get(form).key;
 }
 
+/** Say it beside the button that was pressed too: the banner may be far from what a person looks at. */
+function refuseAt(button, text) {
+  button?.parentElement?.querySelector(":scope > .refused-here")?.remove();
+  button?.removeAttribute("aria-describedby");
+  if (!text || !button || button.closest("dialog")) return; // a dialog closes: the banner says it
+  const note = document.createElement("p");
+  note.className = "refused-here bad";
+  note.id = `refused-${newKey().slice(0, 8)}`;
+  note.textContent = text;
+  button.after(note);
+  button.setAttribute("aria-describedby", note.id);
+}
+
 /** Send; the answer's JSON ({} when it has none), or null after a refusal that is shown. */
-export async function send(path, { method = "POST", headers = {}, content } = {}) {
+export async function send(path, { method = "POST", headers = {}, content, button } = {}) {
+  refuseAt(button);
   try {
     const answer = await fetch(path, { method, headers, body: content });
     const said = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
     if (answer.ok) return said;
-    refuse(said.detail ?? `The controller answered ${answer.status}.`);
+    const why = said.detail ?? `The controller answered ${answer.status}.`;
+    refuseAt(button, why);
+    refuse(why);
     return null;
   } catch {
     refuse("The controller does not answer. Look whether it runs, then try again.");
@@ -83,10 +99,10 @@ function goOn(form, said) {
   location.assign(filled === then && said.id !== undefined && then.endsWith("/") ? then + said.id : filled);
 }
 
-async function submit(form) {
+async function submit(form, button) {
   const { json, upload, method } = form.dataset;
   let path = json ?? upload ?? form.getAttribute("action");
-  const request = { method: method ?? "POST", headers: {} };
+  const request = { method: method ?? "POST", headers: {}, button };
   if (json) {
     request.content = JSON.stringify(values(form));
     request.headers["content-type"] = "application/json";
@@ -115,7 +131,12 @@ export function listenForms() {
     event.preventDefault();
     if (form.querySelector('[aria-busy="true"]')) return;
     document.getElementById(form.dataset.closes)?.close();
-    submit(form);
+    submit(form, event.submitter ?? form.querySelector("button"));
+  });
+  document.addEventListener("change", async (event) => {
+    const into = document.getElementById(event.target.dataset?.into);
+    const [file] = (into && event.target.files) || [];
+    if (file) into.value = await file.text();
   });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
