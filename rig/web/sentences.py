@@ -63,6 +63,11 @@ def _answered(event: Event) -> str:
     return f"{who} that {_at(event)} is taken{doubt}"
 
 
+def _factors(event: Event) -> str:
+    return ", ".join(str(one).replace("_", " ") for one in event.body.get("factors", ()))
+
+
+_VERDICTS = {"ok": "good", "warn": "could be better", "reject": "not good yet"}
 _DO = {
     "pause": "pause after this image",
     "pause_now": "pause now",
@@ -121,15 +126,12 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "stopped": lambda e: f"Stopped with {e.body.get('count', 0)} captures. {e.body.get('why', '')}",
     "light_out": lambda e: str(e.body.get("why", "")),
     "condition_applied": lambda e: (
-        f"{e.body.get('factor')}: {e.body.get('state')}, says {e.body.get('by')}. "
-        + str(e.body.get("why") or "")
+        f"{str(e.body.get('factor')).replace('_', ' ')}: {e.body.get('state')}, "
+        f"says {e.body.get('by')}. " + str(e.body.get("why") or "")
     ),
-    "condition_confirmed": lambda e: (
-        f"{e.body.get('name')} has looked at {', '.join(map(str, e.body.get('factors', ())))}"
-    ),
+    "condition_confirmed": lambda e: f"{e.body.get('name')} has looked at {_factors(e)}",
     "condition_withdrawn": lambda e: (
-        f"To be looked at again: {', '.join(map(str, e.body.get('factors', ())))}. "
-        + str(e.body.get("why") or "")
+        f"To be looked at again: {_factors(e)}. " + str(e.body.get("why") or "")
     ),
     "devices": _devices,
     "queued": lambda e: (
@@ -140,11 +142,12 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "unqueued": lambda e: f"Not started by itself. {e.body.get('why', '')}",
     "alignment_asked": lambda _: "Alignment shot asked for",
     "aligned": lambda e: (
-        f"Alignment {e.body.get('verdict')}: {' '.join(map(str, e.body.get('words') or ()))}"
+        f"Alignment {_VERDICTS.get(str(e.body.get('verdict')), 'measured')}: "
+        + " ".join(map(str, e.body.get("words") or ()))
     ),
     "alignment_accepted": lambda e: f"Alignment accepted by {_who(e)}",
     "alignment_waived": lambda e: f"Alignment waived by {_who(e)}",
-    "condition_evidence": lambda e: f"A photo shows {e.body.get('factor')}",
+    "condition_evidence": lambda e: f"A photo shows {str(e.body.get('factor')).replace('_', ' ')}",
     "aborted": lambda e: f"ABORTED. {e.body.get('why', '')}",
     "rearmed": lambda e: f"Abort {e.body.get('abort_id', '')} cleared by a person",
     "completed": lambda e: (

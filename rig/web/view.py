@@ -107,7 +107,8 @@ def _paused(session: Session) -> str:
 def _after_end(session: Session) -> str:
     waiting = session.committed - session.photos
     if waiting > 0:
-        return f"Leave the phone on: {waiting} photos are still to arrive."
+        are = "photo is" if waiting == 1 else "photos are"
+        return f"Leave the phone on: {waiting} {are} still to arrive."
     if session.rejected:
         return f"{session.rejected} photos were rejected: see the list, shoot them again."
     if session.state is State.STOPPED:

@@ -20,8 +20,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 PATIENCE = 120_000
 """Milliseconds; machines that run many tests at once are slow."""
 expect.set_options(timeout=PATIENCE)
-SHOTS = os.environ.get("RIG_SCREENSHOTS")
-"""A folder: pictures of every page are put there, for people to look at."""
 
 
 def until(condition: Callable[[], Any], sentence: str) -> Any:
@@ -113,12 +111,10 @@ class Visitor:
         self.page.goto(path if path.startswith("http") else self.rig.url + path)
 
     def look(self, name: str) -> None:
-        """The page can be used by everybody, as far as a program can tell; keep a picture of it."""
+        """The page *name* can be used by everybody, as far as a program can tell."""
         expect(self.page.locator("main")).to_be_visible()
         found = Axe().run(self.page)
         assert found.violations_count == 0, f"{name}: {found.generate_report()}"
-        if SHOTS:
-            photograph(self.page, Path(SHOTS), name)
 
     def words(self, pattern: str) -> None:
         expect(self.page.locator("#words")).to_have_text(re.compile(pattern))
@@ -137,15 +133,3 @@ class Visitor:
     def _bad(self, response: Any) -> None:
         if response.status >= 400 and not self.forgiven:
             self.trouble.append(f"{response.status} {response.url}")
-
-
-def photograph(page: Page, folder: Path, name: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    before = page.evaluate("document.documentElement.dataset.theme")
-    for theme in ("dark", "light"):
-        page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
-        for width in (1280, 768):
-            page.set_viewport_size({"width": width, "height": 1000})
-            page.screenshot(path=folder / f"{name}-{theme}-{width}.png", full_page=True)
-    page.set_viewport_size({"width": 1280, "height": 1000})
-    page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import io
@@ -37,8 +36,6 @@ pytestmark = pytest.mark.system
 SESSION, CAMPAIGN = "s" + "4" * 16, "c4" * 8
 PATIENCE = 120.0
 S = 1_000_000_000
-SHOTS = Path(os.environ["RIG_SCREENSHOTS"]) if "RIG_SCREENSHOTS" in os.environ else None
-"""Set it to keep pictures of the pages."""
 
 
 @dataclass
@@ -195,13 +192,6 @@ async def tab(browser: Any, served: Served) -> Any:
     return one
 
 
-async def picture(tab: Any, name: str) -> None:
-    """Keep what the page looks like, when asked to."""
-    if SHOTS is not None:
-        data = (await tab.call("Page.captureScreenshot", captureBeyondViewport=True))["data"]
-        SHOTS.joinpath(f"{name}.png").write_bytes(base64.b64decode(data))
-
-
 async def loaded(tab: Any) -> None:
     """The event stream speaks and every picture is there."""
     await tab.until("document.getElementById('freshness').dataset.link === 'fresh'")
@@ -225,7 +215,6 @@ async def test_a_person_decides_what_the_doubtful_photos_show(tab: Any, served: 
     assert len(boxes) >= 2, "the photo and at least one candidate"
     assert boxes[0][0] + boxes[0][2] <= boxes[1][0], "side by side, not below each other"
     assert abs(boxes[0][1] - boxes[1][1]) < 40
-    await picture(tab, "hand-doubtful")
 
     photo = next(one for one in served.get("/api/campaigns/camp/hand?standing=doubtful")
                  if one["name"] == "IMG_2.jpg")  # fmt: skip
@@ -235,7 +224,6 @@ async def test_a_person_decides_what_the_doubtful_photos_show(tab: Any, served: 
     await tab.click(f"{form}:has(input[name=index][value='7']) button")
     await tab.until(f"{text('#doubtful')}.includes('2 settled, 1 doubtful')")
     await tab.until(f"{text('#decided')}.includes('IMG_2.jpg: x-ray 7, operator:Anna')")
-    await picture(tab, "hand-decided")
 
     other = f"{articles}[0].querySelector('form:has(input[value=none]) button')"
     await tab.until(f"({other}.click(), true)", gesture=True)
@@ -265,7 +253,6 @@ async def test_an_index_that_there_is_not_is_told_on_the_page(tab: Any, served: 
     await tab.write("#doubtful article input[type=number]", "999")
     await tab.click("#doubtful article form:has(input[type=number]) button")
     await tab.until("document.body.innerText.includes('999')")
-    await picture(tab, "hand-refused")
     assert served.get("/api/campaigns/camp/hand") == before
 
 
@@ -283,12 +270,10 @@ async def test_one_click_makes_the_session_to_shoot_again(tab: Any, served: Serv
     assert "missing" in shown[1]
     assert await tab.value("document.querySelector('#list tbody tr').querySelectorAll('img').length"
                            ) == 2  # fmt: skip
-    await picture(tab, "reshoot-list")
     await tab.value("localStorage.setItem('operator', 'Anna')")
     await tab.click("#do-again")
     await tab.until("document.querySelectorAll('#list tbody tr td:last-child a').length === 2")
     assert "0 missing or rejected, 0 doubtful, 2 about to be shot" in await tab.value(text("#list"))
-    await picture(tab, "reshoot-made")
     listed = served.get(f"/api/sessions/{SESSION}/reshoot")["reshoot"]
     made = [row["again"] for row in listed]
     assert len(set(made)) == 2, "each run of neighbouring indices is a session"

@@ -279,8 +279,6 @@ def shoot(person: Any, rig: Any) -> None:
     person.forgiven = True
     rig.controller.end(signal.SIGKILL)
     expect(page.locator("#freshness")).to_contain_text("No contact with the controller")
-    if tools.SHOTS:
-        tools.photograph(page, Path(tools.SHOTS), "session-stale")
     rig.serve()
     # The station went on by itself, or waits to be told: either way nobody types a command.
     expect(page.locator("#freshness")).to_have_attribute("data-link", "fresh")

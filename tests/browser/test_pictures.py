@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-import os
 import time
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,8 +14,6 @@ import pytest
 pytestmark = pytest.mark.system
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-SHOTS = os.environ.get("RIG_SCREENSHOTS")
-"""A folder: pictures of every page are put there, for people to look at."""
 LOADED = (
     "[...document.images].filter((i) => i.getBoundingClientRect().top < innerHeight)"
     ".every((i) => i.complete && i.naturalWidth > 0)"
@@ -80,17 +75,8 @@ async def look(tab: Any, name: str) -> None:
             await tab.until(LOADED)
             wide = await tab.value("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, (name, theme, width)
-            if SHOTS:
-                await photograph(tab, f"{name}-{theme}-{width}")
         assert await violations(tab) == [], (name, theme)
     await tab.call("Emulation.clearDeviceMetricsOverride")
-
-
-async def photograph(tab: Any, name: str) -> None:
-    folder = Path(SHOTS or ".")
-    folder.mkdir(parents=True, exist_ok=True)
-    told = await tab.call("Page.captureScreenshot", captureBeyondViewport=True)
-    (folder / f"{name}.png").write_bytes(base64.b64decode(told["data"]))
 
 
 async def visit(browser: Any, room: Any, path: str) -> Any:

@@ -13,14 +13,12 @@ function kept() {
 
 /** The operator's name, "" when nobody said one. */
 export function operatorName() {
-  return document.getElementById("operator")?.value.trim() || kept();
+  return kept();
 }
 
 function show(name) {
   const text = document.getElementById("who-text");
   if (text) text.textContent = name || "Your name";
-  const field = document.getElementById("operator");
-  if (field && !field.value) field.value = name;
 }
 
 /** Keep `name` here and at the controller; false when the controller refuses it. */
@@ -75,9 +73,6 @@ export function listenPerson() {
     field.value = kept();
   });
   document.getElementById("name-form").addEventListener("submit", () => keepName(field.value.trim()));
-  document.addEventListener("change", (event) => {
-    if (event.target.id === "operator") keepName(event.target.value.trim());
-  });
   addEventListener("storage", (event) => event.key === KEY && show(kept()));
   tellPresence();
 }

@@ -22,12 +22,19 @@ function load() {
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+function clock(seconds, step) {
+  const text = new Date(seconds * 1000).toTimeString();
+  return step < 60 ? text.slice(0, 8) : text.slice(0, 5);
+}
+
 class RigPlot extends HTMLElement {
   #plot = null;
   #size = null;
   #timer = null;
   #heard = null;
   #theme = null;
+  #line = null;
+  #words = "";
 
   connectedCallback() {
     this.setAttribute("role", "img");
@@ -65,6 +72,7 @@ class RigPlot extends HTMLElement {
     const { data } = this.#plot;
     this.#plot.destroy();
     this.#plot = new window.uPlot(this.#options(this.#kind()), data, this);
+    this.append(this.#line);
   }
 
   #kind() {
@@ -86,6 +94,7 @@ class RigPlot extends HTMLElement {
     this.#tell(kind, data);
     if (this.#plot) this.#plot.setData(data);
     else this.#plot = new uPlot(this.#options(kind), data, this);
+    this.append(this.#line);
     this.dataset.points = String(series.time.length);
   }
 
@@ -94,10 +103,27 @@ class RigPlot extends HTMLElement {
     const label = this.getAttribute("label") ?? kind.labels[0];
     const words = known.length ? `${label}: last ${known.at(-1).toFixed(1)} ${kind.unit}, from ${Math.min(...known).toFixed(1)} to ${Math.max(...known).toFixed(1)}` : `${label}: nothing yet`;
     this.setAttribute("aria-label", words);
+    this.#words = known.length ? `${known.at(-1).toFixed(1)} ${kind.unit} at the end, ${Math.min(...known).toFixed(1)} to ${Math.max(...known).toFixed(1)}${kind.labels[1] ? `; dashed: ${kind.labels[1]}` : ""}` : "Nothing yet";
+    this.#write(this.#words);
+  }
+
+  // What the pointer is at, else the whole in short.
+  #point(kind, plot) {
+    const at = plot.cursor.idx;
+    if (at === null || at === undefined || plot.data[1][at] === null) this.#write(this.#words);
+    else this.#write(`${clock(plot.data[0][at], 1)}: ${kind.labels.map((label, n) => `${label} ${plot.data[n + 1][at]?.toFixed(1) ?? "–"} ${kind.unit}`).join(", ")}`);
+  }
+
+  #write(text) {
+    if (!this.#line?.isConnected) {
+      this.#line = Object.assign(document.createElement("p"), { className: "hint num" });
+      this.append(this.#line);
+    }
+    this.#line.textContent = text;
   }
 
   #wide(low, high) {
-    if (low === null) low = high = Date.now() / 1000;
+    if (low === null || low === undefined) low = high = Date.now() / 1000;
     const more = Math.max(0, LEAST_S - (high - low)) / 2;
     return [low - more, high + more];
   }
@@ -112,9 +138,11 @@ class RigPlot extends HTMLElement {
     return {
       ...this.#room(),
       cursor: { drag: { x: true, y: false } },
-      scales: { x: { range: (_, low, high) => this.#wide(low, high) }, y: { range: (_, low, high) => [0, Math.max(1, (high ?? 1) * 1.15)] } },
-      axes: [axis, { ...axis, size: 52 }],
-      series: [{ label: "Time" }, ...lines],
+      scales: { x: { range: (plot, low, high) => this.#wide(low, plot.data[0].length > 1 ? high : low) }, y: { range: (_, low, high) => [0, Math.max(1, (high ?? 1) * 1.15)] } },
+      legend: { show: false },
+      hooks: { setCursor: [(plot) => this.#point(kind, plot)] },
+      axes: [{ ...axis, space: 72, values: (_, ticks, __, ___, step) => ticks.map((one) => clock(one, step)) }, { ...axis, size: 52 }],
+      series: [{}, ...lines],
     };
   }
 }
