@@ -42,9 +42,22 @@ class Places:
 
 
 def read_annotations(
-    file: Path, split: str, problems: list[RowProblem], places: Places
+    file: Path,
+    split: str,
+    problems: list[RowProblem],
+    places: Places,
+    *,
+    any_finding: bool = False,
 ) -> tuple[list[Box], bool]:
     """Rows of an `annotations_*.csv`, and whether it has a rad_id; bad rows go to *problems*.
+
+    Args:
+        file: the table.
+        split: what its rows are of.
+        problems: gets the rows that cannot be used.
+        places: of the images of all files that are read together.
+        any_finding: take findings that are none of VinDr-CXR's 28, too, as they are spelled, and
+            local ones without a box.
 
     Raises:
         UserError: the file cannot be read or lacks a column.
@@ -54,7 +67,7 @@ def read_annotations(
     for line, row in _rows(file, ("image_id", "class_name", *_EDGES), problems):
         named = "rad_id" in row
         try:
-            boxes.append(_box(row, split))
+            boxes.append(_box(row, split, any_finding=any_finding))
         except _Bad as error:
             problems.append(RowProblem(file.name, line, str(error)))
         else:
@@ -63,9 +76,16 @@ def read_annotations(
 
 
 def read_labels(
-    file: Path, split: str, problems: list[RowProblem], places: Places
+    file: Path,
+    split: str,
+    problems: list[RowProblem],
+    places: Places,
+    *,
+    any_finding: bool = False,
 ) -> tuple[list[Labels], Columns]:
     """Rows of an `image_labels_*.csv`, and its columns; bad rows go to *problems*.
+
+    The arguments are those of `read_annotations`.
 
     Raises:
         UserError: the file cannot be read, or has no column of a finding.
@@ -74,7 +94,7 @@ def read_labels(
     labels = []
     seen: dict[tuple[str, str], int] = {}
     for line, row in _rows(file, ("image_id",), problems):
-        columns = columns or _columns(file, row, problems)
+        columns = columns or _columns(file, row, problems, any_finding=any_finding)
         try:
             one = Labels(_id(row, "image_id"), _reader(row), _positive(row, columns), split)
             before = seen.setdefault((one.image, one.reader), line)
@@ -88,13 +108,16 @@ def read_labels(
     return labels, columns or Columns((), (), readers=False)
 
 
-def _columns(file: Path, row: dict[str, str], problems: list[RowProblem]) -> Columns:
+def _columns(
+    file: Path, row: dict[str, str], problems: list[RowProblem], *, any_finding: bool
+) -> Columns:
     names = [name for name in row if name not in {"image_id", "rad_id"}]
-    known = [(name, found) for name in names if (found := finding(name)) is not None]
+    meant = {name: finding(name) or (name if any_finding else None) for name in names}
+    known = [(name, found) for name, found in meant.items() if found]
     problems += [
         RowProblem(file.name, 1, f"Column {at} is none of VinDr-CXR's 28 findings.")
         for at, name in enumerate(row, 1)
-        if name in names and finding(name) is None
+        if name in meant and not meant[name]
     ]
     findings = tuple(found for _, found in known)
     if not findings:
@@ -104,12 +127,12 @@ def _columns(file: Path, row: dict[str, str], problems: list[RowProblem]) -> Col
     return Columns(tuple(name for name, _ in known), findings, readers="rad_id" in row)
 
 
-def _box(row: dict[str, str], split: str) -> Box:
-    name = finding(row["class_name"])
-    if name is None:
+def _box(row: dict[str, str], split: str, *, any_finding: bool) -> Box:
+    name = finding(row["class_name"]) or (row["class_name"].strip() if any_finding else None)
+    if not name:
         raise _Bad("Its class is none of VinDr-CXR's 28 findings.")
     edges = _edges(row)
-    if edges is None and name not in GLOBAL:
+    if edges is None and name not in GLOBAL and not any_finding:
         raise _Bad(f"{name} has no box.")
     if edges is not None and name == NO_FINDING:
         raise _Bad("No finding has a box.")

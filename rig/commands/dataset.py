@@ -61,6 +61,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--no-optical", action="store_true", help="do not look at the photos' pixels")
     how.add_argument("--tables", action="store_true", help="compare the tables, open no picture")
     _add_workers(check)
+    add_home(check)
     check.set_defaults(run=run_check)
     export = sub.add_parser("export", help="write it as other tools want it")
     export.add_argument("dir", type=Path, metavar="DIR")
@@ -247,6 +248,7 @@ def run_check(args: argparse.Namespace) -> int:
     from rig.commands.dataset_optics import PoolOptics
     from rig.dataset.check import check
     from rig.dataset.layout import find
+    from rig.intake.home_limits import limits_of
 
     optical = not (args.no_optical or args.tables)
     if args.sources is not None and not args.sources.is_dir():
@@ -255,7 +257,7 @@ def run_check(args: argparse.Namespace) -> int:
         report = check(
             find(args.dir),
             files=not args.tables,
-            optics=PoolOptics(pool) if optical else None,
+            optics=PoolOptics(pool, limits_of(home_of(args))) if optical else None,
             sources=args.sources,
             progress=advance,
         )

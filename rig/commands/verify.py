@@ -80,10 +80,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, default=1, metavar="N", help="processes for --pairs (default 1)"
     )
     parser.add_argument(
-        "--thresholds", type=Path, metavar="TOML", help="limits instead of the designed ones"
+        "--thresholds",
+        type=Path,
+        metavar="TOML",
+        help="limits to use (default: HOME/thresholds.toml if it is there, else the designed ones)",
     )
     parser.add_argument(
-        "--print-thresholds", action="store_true", help="print the limits as TOML and stop"
+        "--print-thresholds", action="store_true", help="print these limits as TOML and stop"
     )
     parser.add_argument(
         "--fixed-rig", action="store_true", help="the pairs are in shooting order, nothing moved"
@@ -98,9 +101,10 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify one pair or many; 0 when all are verified, 1 when some are not."""
-    from rig.intake.limits import Limits, as_toml, load
+    from rig.intake.home_limits import limits_of
+    from rig.intake.limits import as_toml, load
 
-    limits = load(args.thresholds) if args.thresholds else Limits()
+    limits = load(args.thresholds) if args.thresholds else limits_of(home_of(args))
     if args.print_thresholds:
         print(as_toml(limits), end="")
         return 0

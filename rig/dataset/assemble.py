@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -199,7 +199,7 @@ class Assembly:
     def _list(self, stored: Stored) -> None:
         """Everything that is told of a stored photo but for its capture."""
         photo, xray = stored.photo, stored.photo.xray
-        row = row_of(xray, self._plan.root, PurePosixPath(stored.path))
+        row = row_of(xray, self._plan.root, stored.path)
         self._rows[xray.split].add(row)
         self._facts.add_photo(photo)
         self._facts.add(f"natural/{photo.device}", xray)
@@ -207,7 +207,7 @@ class Assembly:
         self._carry(xray, stored.path, photo.homography, stored.size)
         if stored.rectified is not None:
             copy = layout.rectified(stored.path)
-            self._copies_of(xray.split).add(row_of(xray, self._plan.root, PurePosixPath(copy)))
+            self._copies_of(xray.split).add(row_of(xray, self._plan.root, copy))
             self._carry(xray, copy, _UNMOVED, (xray.width, xray.height))
         self._advance()
 

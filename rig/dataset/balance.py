@@ -10,9 +10,14 @@ import numpy as np
 
 from rig.catalog.model import OBSERVATIONS
 
+NEEDED = ("gap", "environment", "device", "source_row")
+"""Columns of `captures.parquet` without which nothing can be counted."""
+USED = ("width", "height", "t_trigger_ns")
+"""Columns that are counted where they are."""
+
 
 class Rooms:
-    """Counts rows of `captures.parquet`.
+    """Counts rows of `captures.parquet` (`NEEDED` and `USED`).
 
     Attributes:
         gaps: x-rays without a photo.

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from rig.dataset import layout
 from rig.dataset.boxes import Matrix, carry
 from rig.dataset.errors import DatasetError
+from rig.dataset.row_groups import ROWS, RowWriter
 from rig.dataset.vindr import SourceBox
 
 _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
@@ -35,7 +36,6 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("source_box", pa.list_(pa.float64())),
 )
 _SCHEMA = pa.schema(_COLUMNS)
-_ROWS = 4096
 
 
 class BoxWriter:
@@ -49,12 +49,10 @@ class BoxWriter:
     def __init__(self, folder: Path | None, *, visible: float) -> None:
         self.kept = self.dropped = 0
         self._visible = visible
-        self._rows: list[dict[str, Any]] = []
-        self._parquet: Any = None
+        self._parquet: RowWriter | None = None
         self._text: TextIO | None = None
         if folder is not None:
-            file = folder / layout.BOXES
-            self._parquet = pq.ParquetWriter(file, _SCHEMA, compression="zstd")
+            self._parquet = RowWriter(folder / layout.BOXES, _SCHEMA)
             self._text = (folder / layout.BOXES_CSV).open("w", encoding="utf-8", newline="")
             self._csv = csv.writer(self._text, lineterminator="\n")
             self._csv.writerow(name for name, _ in _COLUMNS)
@@ -72,9 +70,9 @@ class BoxWriter:
             row = _row(path, split, box, homography, size, self._visible)
             self.dropped += row["dropped"] is not None
             self.kept += row["x_min"] is not None
-            self._rows.append(row)
-        if len(self._rows) >= _ROWS:
-            self._flush()
+            if self._parquet is not None:
+                self._parquet.add(row)
+                self._csv.writerow([_cell(row[name]) for name, _ in _COLUMNS])
 
     def __enter__(self) -> Self:
         return self
@@ -85,21 +83,12 @@ class BoxWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._text is None:
+        if self._text is None or self._parquet is None:
             return
-        if error is None:
-            self._flush()
-        self._parquet.close()
+        self._parquet.__exit__(kind, error, trace)
         self._text.flush()
         os.fsync(self._text.fileno())
         self._text.close()
-
-    def _flush(self) -> None:
-        if self._text is not None and self._rows:
-            columns = [pa.array([row[name] for row in self._rows], kind) for name, kind in _COLUMNS]
-            self._parquet.write_table(pa.Table.from_arrays(columns, schema=_SCHEMA))
-            self._csv.writerows([_cell(row[name]) for name, _ in _COLUMNS] for row in self._rows)
-        self._rows.clear()
 
 
 def _row(
@@ -147,7 +136,7 @@ def iter_boxes(root: Path) -> Iterator[Mapping[str, Any]]:
         with pq.ParquetFile(file) as parquet:
             if parquet.schema_arrow.names != [name for name, _ in _COLUMNS]:
                 raise DatasetError(f"{file} has other columns than a table of boxes.")
-            for batch in parquet.iter_batches(batch_size=_ROWS):
+            for batch in parquet.iter_batches(batch_size=ROWS):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise DatasetError(f"{file} cannot be read: {error}.") from error

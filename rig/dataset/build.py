@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -13,7 +12,7 @@ from rig.dataset.assemble import Assembly, Plan
 from rig.dataset.boxes import VISIBLE
 from rig.dataset.captures import is_build_of
 from rig.dataset.errors import DatasetError
-from rig.dataset.files import partial_name, recover, replace_folder, settle
+from rig.dataset.files import partial_name, recover, remove_tree, replace_folder, settle
 from rig.dataset.model import BuildReport, CapturedPhoto, Gap
 from rig.dataset.records import Source, listed
 from rig.dataset.rectified import Rectify
@@ -121,7 +120,7 @@ def build_from(
             f"{final} exists and is not an earlier build of this dataset; move it away first."
         )
     partial = partial_name(final)
-    shutil.rmtree(partial, ignore_errors=True)
+    remove_tree(partial)
     partial.mkdir()
     plan = Plan(
         folder=partial,
@@ -138,11 +137,12 @@ def build_from(
         survey=seen,
     )
     try:
-        with Assembly(plan, Earlier(final if final.exists() else None), scratch=out) as work:
+        before = final if final.exists() else None
+        with Earlier(before, scratch=out) as earlier, Assembly(plan, earlier, scratch=out) as work:
             report = work.run(source, films)
         settle(partial)
         replace_folder(partial, final)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_tree(partial)
         raise
     return report

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,14 +15,13 @@ from rig.dataset import conditions, layout
 from rig.dataset.errors import DatasetError
 from rig.dataset.labels import write_csv
 from rig.dataset.model import CapturedPhoto, Gap
+from rig.dataset.row_groups import ROWS, RowWriter
 from rig.planning.model import Environment
 
 FORMAT = b"capture-rig-dataset/1"
 """Marks a folder as a build of ours."""
 FACTOR = "factor_"
 """Prefix of the columns with the levels of the environment."""
-ROWS = 4096
-"""Rows of a group of the file: what is in memory at a time."""
 
 _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("index", pa.int64()),
@@ -134,51 +132,28 @@ def film_row(
     }
 
 
-class CaptureWriter:
-    """Writes rows as they come, `ROWS` at a time; every factor is a column, null where unknown.
+class CaptureWriter(RowWriter):
+    """Writes rows as they come; every factor is a column, null where unknown.
 
     Rows are to come by index and device. The file is complete when the block ends.
     """
 
     def __init__(self, file: Path, root: str, factors: Sequence[str]) -> None:
         named = ((FACTOR + name, pa.string()) for name in factors)
-        self._fields = [*_COLUMNS, *named, *conditions.fields(factors)]
         metadata = {b"format": FORMAT, b"dataset": root.encode()}
-        self._schema = pa.schema(self._fields, metadata=metadata)
-        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
-        self._rows: list[Mapping[str, Any]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._rows and error is None:
-            self._flush()
-        self._writer.close()
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Append one row."""
-        self._rows.append(row)
-        if len(self._rows) >= ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        columns = [pa.array([r.get(name) for r in self._rows], kind) for name, kind in self._fields]
-        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
-        self._rows.clear()
+        fields = [*_COLUMNS, *named, *conditions.fields(factors)]
+        super().__init__(file, pa.schema(fields, metadata=metadata))
 
 
-def iter_captures(root: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+def iter_captures(
+    root: Path, columns: Sequence[str] | None = None, *, also: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
     """The rows of a dataset's `captures.parquet`, streamed; none when it has no such file.
 
     Args:
         root: the dataset.
         columns: those wanted; every one but `time` by default.
+        also: those wanted, too, where the file has them: an older one may not.
 
     Raises:
         DatasetError: the file is damaged or has not the columns.
@@ -191,6 +166,7 @@ def iter_captures(root: Path, columns: Sequence[str] | None = None) -> Iterator[
             names = parquet.schema_arrow.names
             # Python's own times end at microseconds; `t_trigger_ns` has it all.
             wanted = [n for n in names if n != "time"] if columns is None else list(columns)
+            wanted += [n for n in also if n in names and n not in wanted]
             if unknown := [n for n in wanted if n not in names]:
                 raise DatasetError(f"{file} has no column {unknown[0]!r}.")
             for batch in parquet.iter_batches(batch_size=ROWS, columns=wanted):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any
 from rig.catalog.model import SPLITS
 from rig.dataset.balance import Rooms
 from rig.dataset.box_table import iter_boxes
+from rig.dataset.files import files_below
 from rig.dataset.partition import Partition
 from rig.dataset.vindr import NO_FINDING
 
@@ -111,9 +111,7 @@ def _year(time_ns: int) -> int:
 
 
 def _bytes(root: Path) -> int:
-    folders = [root / split for split in SPLITS]
-    walks = (walked for folder in folders for walked in os.walk(folder))
-    return sum((Path(here) / name).stat().st_size for here, _, names in walks for name in names)
+    return sum(file.stat().st_size for split in SPLITS for file in files_below(root / split))
 
 
 def middle(counts: Counter[int]) -> float:

@@ -111,7 +111,7 @@ def read_campaign(connection: Connection, home: Path, name: str) -> Shot:
 
 
 def own_annotations(connection: Connection, catalog_id: str) -> Annotations | None:
-    """The boxes that an import of DICOM files laid beside its pictures; None when there are none.
+    """What readers said, as an import of DICOM files laid it beside its pictures; None without.
 
     Raises:
         DatasetError: a file of theirs cannot be read.
@@ -121,7 +121,8 @@ def own_annotations(connection: Connection, catalog_id: str) -> Annotations | No
     csv, data_dir = (Path(one) for one in connection.execute(kept).one())
     if (csv.parent, csv.name) != (data_dir.parent, "catalog.csv"):
         return None  # a folder of somebody's, with whatever lies in it
-    files = sorted((csv.parent / "annotations").glob("annotations_*.csv"))
+    folder = csv.parent / "annotations"
+    files = sorted([*folder.glob("annotations_*.csv"), *folder.glob("image_labels_*.csv")])
     return read_annotations(*files) if files else None
 
 

@@ -6,7 +6,6 @@ The records are tuples that begin with one of the letters below; see `rig.datase
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from rig.dataset import layout
 from rig.dataset.box_table import iter_boxes
 from rig.dataset.captures import iter_captures
 from rig.dataset.errors import DatasetError
+from rig.dataset.files import files_below
 from rig.dataset.findings import Findings
 from rig.dataset.labels import read_split, splits_of
 from rig.dataset.partition import Partition
@@ -29,6 +29,7 @@ _PICTURES = frozenset({".jpg", ".jpeg", ".png"})
 _WANTED = (
     "index", "key", "path", "gap", "file_sha256", "source_sha256", "source_row",
 )  # fmt: skip
+_COPY = "rectified_sha256"
 
 
 @dataclass(slots=True)
@@ -115,36 +116,28 @@ def _place(path: str) -> layout.Place | None:
 def _pictures(root: Path) -> Iterator[str]:
     """Pictures in the folders of the splits and of the copies, relative to the dataset."""
     for top in (*SPLITS, layout.RECTIFIED):
-        for here, folders, files in os.walk(root / top):
-            folders.sort()
-            for name in sorted(files):
-                file = Path(here) / name
-                if file.suffix.lower() in _PICTURES:
-                    yield file.relative_to(root).as_posix()
+        for file in files_below(root / top):
+            if file.suffix.lower() in _PICTURES:
+                yield file.relative_to(root).as_posix()
 
 
 def _captures(
     root: Path, into: Partition, photos: Partition, found: Findings, told: Gathered
 ) -> bool:
     try:
-        for line, row in enumerate(iter_captures(root), start=1):
+        for line, row in enumerate(iter_captures(root, _WANTED, also=(_COPY,)), start=1):
             values = tuple(row[name] for name in _WANTED)
             if row["key"] is None or (row["gap"] is None and row["path"] is None):
                 text = "the row says neither what it shows nor why there is no photo."
                 found.add("captures", layout.CAPTURES, line, text)
                 continue
-            into.add(
-                row["key"].split("/")[0], (CAPTURE, line, *values, row.get("rectified_sha256"))
-            )
+            into.add(row["key"].split("/")[0], (CAPTURE, line, *values, row.get(_COPY)))
             if row["gap"] is not None:
                 told.gaps += 1
             elif row["file_sha256"] is not None:
                 photos.add(row["file_sha256"], (row["file_sha256"], row["path"], line))
     except DatasetError as error:
         found.add("captures", layout.CAPTURES, 0, str(error))
-        return False
-    except KeyError as error:
-        found.add("captures", layout.CAPTURES, 0, f"it has no column {error.args[0]!r}.")
         return False
     return (root / layout.CAPTURES).is_file()
 

@@ -37,7 +37,7 @@ class Row:
         return self.values[5:]
 
 
-def row_of(xray: Xray, root: str, path: PurePosixPath) -> tuple[str, ...]:
+def row_of(xray: Xray, root: str, path: PurePosixPath | str) -> tuple[str, ...]:
     """The 19 values for the image at *path* of dataset *root*: the x-ray's own but for `Path`."""
     if len(xray.row) != len(COLUMNS):
         raise DatasetError(

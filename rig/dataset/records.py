@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from rig.catalog.model import Xray
+from rig.dataset.conditions import Conditions
 from rig.dataset.errors import DatasetError
 from rig.dataset.model import CapturedPhoto, Gap
 from rig.planning.model import Environment
@@ -79,7 +80,7 @@ def _by_name(path: Path) -> tuple[type, tuple[str]]:
 
 
 _REDUCED: dict[type, Callable[[Any], Any]] = {
-    **dict.fromkeys((Record, Xray, CapturedPhoto, Gap, Environment), _by_fields),
+    **dict.fromkeys((Record, Xray, CapturedPhoto, Conditions, Gap, Environment), _by_fields),
     type(Path()): _by_name,
 }
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from array import array
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from itertools import groupby
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Self
 
 from rig.dataset import layout
 from rig.dataset.captures import iter_captures
@@ -18,19 +19,34 @@ from rig.dataset.errors import DatasetError
 from rig.dataset.files import write_unsettled
 from rig.synthesis import manifest
 
+_Rows = Iterator[tuple[int, list[Mapping[str, Any]]]]
+
 
 class Earlier:
     """The build at *root*, or nothing at all; it is read, never changed.
 
     Linked files share their bytes with the earlier build, which goes away when the new one is
-    whole; nothing ever writes into a file of a dataset.
+    whole; nothing ever writes into a file of a dataset. What is known of its rows lies in *scratch*
+    until the block ends.
     """
 
-    def __init__(self, root: Path | None) -> None:
+    def __init__(self, root: Path | None, *, scratch: Path | None = None) -> None:
         self._root = root
-        self._groups = iter(()) if root is None else _by_index(root)
+        self._groups: _Rows = iter(()) if root is None else _by_index(root)
         self._at, self._here = 0, list[Mapping[str, Any]]()
-        self._manifest = _Offsets(None if root is None else root / layout.MANIFEST)
+        self._manifest = _Offsets(None if root is None else root / layout.MANIFEST, scratch)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._groups = iter(())  # closes the captures, which a new build is to replace
+        self._manifest.close()
 
     def put(self, data: bytes, folder: Path, path: str) -> bool:
         """Make `folder/path` hold *data*: linked when the earlier build has it; True when it did.
@@ -80,7 +96,7 @@ class Earlier:
         return rows
 
 
-def _by_index(root: Path) -> Iterator[tuple[int, list[Mapping[str, Any]]]]:
+def _by_index(root: Path) -> _Rows:
     """Rows of the captures with an index, together; nothing when they cannot be read."""
     try:
         rows = (row for row in iter_captures(root) if row["index"] is not None)
@@ -98,34 +114,54 @@ def _holds(file: Path, data: bytes) -> bool:
 
 
 class _Offsets:
-    """Where each row of a manifest begins: 16 bytes an image, whatever the rows weigh."""
+    """Where each row of a manifest begins, in a table on disk: rows may be many millions."""
 
-    def __init__(self, file: Path | None) -> None:
-        self._file = file
-        hashes, offsets = array("Q"), array("Q")
-        if file is not None and file.is_file():
-            with file.open("rb") as handle:
-                at = 0
-                for line in handle:
-                    if (row := _parsed(line)) is not None:
-                        hashes.append(_hash(row["output"]))
-                        offsets.append(at)
-                    at += len(line)
-        order = np.argsort(np.frombuffer(hashes, np.uint64)) if hashes else np.zeros(0, np.int64)
-        self._hashes = np.array(hashes, np.uint64)[order]
-        self._offsets = np.array(offsets, np.uint64)[order]
+    def __init__(self, file: Path | None, scratch: Path | None) -> None:
+        self._file = file if file is not None and file.is_file() else None
+        self._stack = ExitStack()
+        if self._file is None:
+            return
+        with ExitStack() as stack:
+            folder = stack.enter_context(TemporaryDirectory(prefix=".rig-rows-", dir=scratch))
+            opened = sqlite3.connect(Path(folder) / "rows.sqlite", isolation_level=None)
+            self._table = stack.enter_context(closing(opened))
+            self._rows = stack.enter_context(self._file.open("rb"))
+            # Nobody reads it after a power cut, and 8 MB of it are in memory, whatever it holds.
+            for each in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8000"):
+                self._table.execute(f"PRAGMA {each}")
+            self._table.execute("CREATE TABLE place(hash INTEGER, at INTEGER)")
+            self._table.execute("BEGIN")
+            self._table.executemany("INSERT INTO place VALUES(?, ?)", self._places())
+            # Sorted once: put in by hash, each row would be a page read and written.
+            self._table.execute("CREATE INDEX by_hash ON place(hash, at)")
+            self._table.execute("COMMIT")
+            self._stack = stack.pop_all()
+
+    def close(self) -> None:
+        """Drop the table."""
+        self._stack.close()
+        self._file = None
+
+    def _places(self) -> Iterator[tuple[int, int]]:
+        at = 0
+        for line in self._rows:
+            if (row := _parsed(line)) is not None:
+                yield _hash(row["output"]), at
+            at += len(line)
 
     def row(self, output: str) -> manifest.Row | None:
-        """The row of *output*, None when there is none."""
-        if self._file is None or not len(self._hashes):
+        """The row of *output*, the first of several; None when there is none."""
+        if self._file is None:
             return None
-        place = int(np.searchsorted(self._hashes, np.uint64(_hash(output))))
-        if place >= len(self._hashes):
-            return None
-        with self._file.open("rb") as handle:
-            handle.seek(int(self._offsets[place]))
-            row = _parsed(handle.readline())
-        return row if row is not None and row["output"] == output else None
+        found = self._table.execute(
+            "SELECT at FROM place WHERE hash=? ORDER BY at", [_hash(output)]
+        )
+        for (at,) in found.fetchall():
+            self._rows.seek(at)
+            row = _parsed(self._rows.readline())
+            if row is not None and row["output"] == output:
+                return row
+        return None
 
 
 def _parsed(line: bytes) -> manifest.Row | None:
@@ -138,4 +174,4 @@ def _parsed(line: bytes) -> manifest.Row | None:
 
 
 def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rig.catalog.model import OBSERVATIONS, SPLITS
 from rig.dataset import layout
-from rig.dataset.balance import Rooms
+from rig.dataset.balance import NEEDED, USED, Rooms
 from rig.dataset.captures import iter_captures
 from rig.dataset.collection import Collection, People, ReaderFindings, collection, findings
 from rig.dataset.facts import Amount, Amounts
@@ -116,7 +116,7 @@ def statistics(root: Path, *, scratch: Path | None = None) -> Statistics:
         for group in rows.groups():
             counts.add(group)
     rooms = Rooms()
-    for capture in iter_captures(root):
+    for capture in iter_captures(root, NEEDED, also=USED):
         rooms.add(capture)
     return Statistics(
         name=root.resolve().name,
@@ -166,7 +166,9 @@ class _Counts:
     def _label(self, split: str, values: Sequence[str]) -> None:
         self._xrays[split] += 1
         self.people.add(values[1], values[2])
-        tables = self._labels.setdefault(split, [Counter() for _ in OBSERVATIONS])
+        if split not in self._labels:
+            self._labels[split] = [Counter() for _ in OBSERVATIONS]
+        tables = self._labels[split]
         for counter, value in zip(tables, values[5:], strict=True):
             counter[value if value in _MEANING else ""] += 1
 

@@ -73,16 +73,19 @@ def _refuse_photo(xray: Xray, shown: Xray, device: str, devices: set[str]) -> No
 
 def _refuse(patients: Partition) -> None:
     shared: dict[str, tuple[str, ...]] = {}
+    count = 0
     for group in patients.groups():
-        shared |= overlap((who, split) for who, split, _ in group)
+        for who, found in overlap((who, split) for who, split, _ in group).items():
+            count += 1
+            if count <= _LISTED:
+                shared[who] = found
         if double := next(_doubles(key for _, _, key in group), None):
             raise DatasetError(f"Two x-rays have the same key {double}; each image is either's.")
     if shared:
         names = [f"{who} ({' and '.join(found)})" for who, found in sorted(shared.items())]
-        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        more = f" and {count - _LISTED} more" if count > _LISTED else ""
         raise DatasetError(
-            f"Patients in more than one split: {', '.join(names[:_LISTED])}{more}. "
-            "Put each into one split."
+            f"Patients in more than one split: {', '.join(names)}{more}. Put each into one split."
         )
 
 

@@ -8,21 +8,54 @@ of 0 and 1 per finding. Coordinates are pixel-edge, of the annotated picture.
 from __future__ import annotations
 
 import csv
-import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Protocol, TypeVar
 
+from rig.catalog import vindr_read
 from rig.catalog.model import Xray
+from rig.catalog.vindr_model import Labels, RowProblem, majority
+from rig.catalog.vindr_names import NO_FINDING
+from rig.catalog.vindr_read import Places, read_labels
 from rig.dataset.errors import DatasetError
+from rig.errors import UserError
 
-NO_FINDING = "No finding"
-_EDGES = ("x_min", "y_min", "x_max", "y_max")
+__all__ = [
+    "NO_FINDING",
+    "Annotations",
+    "ImageLabels",
+    "SourceBox",
+    "read_annotations",
+    "read_image_labels",
+]
+
+_SHOWN = 5
+"""Broken rows a refusal names."""
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+class _Reader(Protocol[_T_co]):
+    """One of the catalog's readers."""
+
+    def __call__(
+        self,
+        file: Path,
+        split: str,
+        problems: list[RowProblem],
+        places: Places,
+        *,
+        any_finding: bool,
+    ) -> _T_co: ...
 
 
 @dataclass(frozen=True, slots=True)
 class SourceBox:
-    """A reader's finding in an x-ray; `edges` (left, top, right, bottom) is None for `No finding`.
+    """A reader's finding in an x-ray.
+
+    `edges` (left, top, right, bottom) is None for `No finding` and for what has no box: a finding
+    of the whole image, or one that only the image labels tell.
 
     `image` is VinDr's image_id; `reader` is its rad_id, or empty.
     """
@@ -60,7 +93,10 @@ class Annotations:
 
 
 def read_annotations(*files: Path, images: Path | None = None) -> Annotations:
-    """Read `annotations_*.csv` files.
+    """Read `annotations_*.csv` and `image_labels_*.csv` files.
+
+    What a reader says of an image in the latter alone is a finding without a box. Findings may be
+    others than VinDr-CXR's 28; those have VinDr's own spelling afterwards.
 
     Args:
         files: the files; their rows are put together.
@@ -68,16 +104,46 @@ def read_annotations(*files: Path, images: Path | None = None) -> Annotations:
             optionally `width` and `height` of the annotated picture.
 
     Raises:
-        DatasetError: a file cannot be read, a column is missing, or a value is no number.
+        DatasetError: a file cannot be read, a column is missing, or rows are broken.
     """
-    boxes: dict[str, list[SourceBox]] = {}
+    found: dict[str, list[SourceBox]] = {}
+    said: list[Labels] = []
     for file in files:
-        for line, row in _rows(file, ("image_id", "class_name", *_EDGES)):
-            reader = row.get("rad_id") or ""
-            box = SourceBox(row["image_id"], reader, row["class_name"], _edges(file, line, row))
-            boxes.setdefault(box.image, []).append(box)
+        if _is_wide(file):
+            said += _taken(read_labels, file)[0]
+            continue
+        for box in _taken(vindr_read.read_annotations, file)[0]:
+            one = SourceBox(box.image, box.reader, box.finding, box.edges)
+            found.setdefault(box.image, []).append(one)
+    for row in said:
+        rows = found.setdefault(row.image, [])
+        drawn = {box.name for box in rows if box.reader == row.reader}
+        rows += (SourceBox(row.image, row.reader, n, None) for n in sorted(row.positive - drawn))
     known = {} if images is None else dict(_images(images))
-    return Annotations({image: tuple(found) for image, found in boxes.items()}, known)
+    return Annotations({image: tuple(rows) for image, rows in found.items()}, known)
+
+
+def _is_wide(file: Path) -> bool:
+    """Whether *file* has a column per finding; what is wrong with it is told by who reads it."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as handle:
+            header = [name.strip() for name in next(csv.reader(handle), [])]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+    return "image_id" in header and "class_name" not in header
+
+
+def _taken(reader: _Reader[_T_co], file: Path) -> _T_co:
+    """What the catalog's *reader* makes of *file*; a row that it cannot use is an error here."""
+    problems: list[RowProblem] = []
+    try:
+        result = reader(file, "train", problems, Places(), any_finding=True)
+    except UserError as error:
+        raise DatasetError(str(error)) from error
+    if problems:
+        more = f" ... and {len(problems) - _SHOWN} more." if len(problems) > _SHOWN else ""
+        raise DatasetError(" ".join(map(str, problems[:_SHOWN])) + more)
+    return result
 
 
 def _images(file: Path) -> Iterator[tuple[str, tuple[str, int, int]]]:
@@ -88,21 +154,6 @@ def _images(file: Path) -> Iterator[tuple[str, tuple[str, int, int]]]:
         except ValueError as error:
             raise DatasetError(f"{file}, line {line}: width and height must be whole.") from error
         yield "/".join(parts), (row["image_id"], *size)
-
-
-def _edges(
-    file: Path, line: int, row: Mapping[str, str]
-) -> tuple[float, float, float, float] | None:
-    cells = [(row[name] or "").strip() for name in _EDGES]
-    if not any(cells):
-        return None
-    try:
-        left, top, right, bottom = (float(cell) for cell in cells)
-    except ValueError as error:
-        raise DatasetError(f"{file}, line {line}: {', '.join(cells)} is no box.") from error
-    if not all(map(math.isfinite, (left, top, right, bottom))) or right < left or bottom < top:
-        raise DatasetError(f"{file}, line {line}: {', '.join(cells)} is no box.")
-    return left, top, right, bottom
 
 
 def _scaled(box: SourceBox, x: float, y: float) -> SourceBox:
@@ -149,24 +200,15 @@ def read_image_labels(file: Path) -> ImageLabels:
     Raises:
         DatasetError: the file cannot be read, has no labels, or a label is not 0 or 1.
     """
-    votes: dict[str, list[int]] = {}
-    counts: dict[str, int] = {}
-    names: list[str] = []
-    for line, row in _rows(file, ("image_id",)):
-        names = names or [name for name in row if name not in {"image_id", "rad_id"}]
-        sums = votes.setdefault(row["image_id"], [0] * len(names))
-        counts[row["image_id"]] = counts.get(row["image_id"], 0) + 1
-        for place, name in enumerate(names):
-            if row[name] not in {"0", "1", "0.0", "1.0"}:
-                raise DatasetError(f"{file}, line {line}: {name} is {row[name]!r}, not 0 or 1.")
-            sums[place] += row[name].startswith("1")
-    if not names:
-        raise DatasetError(f"{file} has no labels.")
+    rows, columns = _taken(read_labels, file)
+    if not columns.findings:
+        raise DatasetError(f"{file} has no rows of labels.")
+    opinions: dict[str, dict[str, frozenset[str]]] = {}
+    for row in rows:
+        opinions.setdefault(row.image, {})[row.reader] = row.positive
+    votes = Counter(len(them) for them in opinions.values())
     positive = {
-        name: sum(2 * votes[image][place] > counts[image] for image in votes)
-        for place, name in enumerate(names)
+        name: sum(majority(them, (name,)) for them in opinions.values())
+        for name in columns.findings
     }
-    readers: dict[int, int] = {}
-    for count in counts.values():
-        readers[count] = readers.get(count, 0) + 1
-    return ImageLabels(len(votes), dict(sorted(readers.items())), positive)
+    return ImageLabels(len(opinions), dict(sorted(votes.items())), positive)

@@ -1,8 +1,8 @@
 """The limits of the optical check for everything that one home takes in: `HOME/thresholds.toml`.
 
 Real photos have to confirm the designed limits, so all of them are configuration: `rig verify
---print-thresholds` prints the file, and whoever takes photos in (as they arrive, batches, photos by
-hand, films) reads it again each time. It is part of the home, so a backup holds it.
+--print-thresholds` prints the file, and whoever judges photos (as they arrive, batches, photos by
+hand, films, `rig verify`, `rig dataset check`) reads it again each time. A backup holds it.
 """
 
 from __future__ import annotations

@@ -16,6 +16,12 @@ from rig.cli import main
 from rig.intake.limits import Limits
 
 
+@pytest.fixture(autouse=True)
+def nobody_s_home(tmp_path, monkeypatch):
+    """Whoever runs the tests may have limits of their own."""
+    monkeypatch.setenv("RIG_HOME", str(tmp_path / "no-home"))
+
+
 @pytest.fixture
 def files(tmp_path):
     """A photo (the frame) of each of two x-rays, and the x-rays."""
@@ -174,6 +180,30 @@ def test_thresholds_come_from_a_file(files, tmp_path, capsys):
     file.write_text("sore = 1")
     assert main(["verify", str(photo), str(xray), "--thresholds", str(file)]) == 2
     assert "sore" in capsys.readouterr().err
+
+
+def test_thresholds_of_the_home_hold_without_a_file_of_ones_own(files, tmp_path, capsys):
+    """As for whatever the home takes in; `--thresholds` goes first; nonsense is bad usage."""
+    home = tmp_path / "home"
+    home.mkdir()
+    words = ["verify", str(files[0][0]), str(files[0][1]), "--home", str(home)]
+    assert main(words) == 0
+    (home / "thresholds.toml").write_text("score = 1.0\n")
+    capsys.readouterr()
+    assert main(words) == 1
+    assert "needed 1.00" in capsys.readouterr().out
+    assert main(["verify", "--print-thresholds", "--home", str(home)]) == 0
+    assert "score = 1.0\n" in capsys.readouterr().out
+    own = tmp_path / "own.toml"
+    own.write_text("score = 0.75\n")
+    assert main([*words, "--thresholds", str(own)]) == 0
+    table = tmp_path / "pairs.csv"
+    table.write_text(f"photo,xray\n{files[0][0]},{files[0][1]}\n")
+    assert main(["verify", "--pairs", str(table), "--home", str(home)]) == 1
+    (home / "thresholds.toml").write_text("scroe = 0.9\n")
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "there is no threshold 'scroe'" in capsys.readouterr().err
 
 
 def test_features_are_kept_in_a_home_that_is_there(files, tmp_path, capsys):

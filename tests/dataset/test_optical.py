@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from rig.catalog.chexpert import import_csv
+from rig.cli import main
 from rig.commands.dataset_optics import PoolOptics
 from rig.dataset.build import build
 from rig.dataset.check import check
@@ -77,6 +78,19 @@ def test_photos_of_their_xrays_are_well_by_twins_and_by_sources(make):
     assert (report.problems, report.looked, report.unlooked) == ((), 4, 0)
     report = check(make(synthetic=()), optics=OPTICS, sources=csv_path().parent.parent)
     assert (report.problems, report.looked, report.unlooked) == ((), 4, 0)
+
+
+def test_the_home_s_thresholds_hold_for_a_check_as_for_intake(make, tmp_path, capsys):
+    """A photo is judged as it was when it came in."""
+    words = ["dataset", "check", str(make()), "--workers", "1", "--home", str(tmp_path)]
+    assert main(words) == 0
+    (tmp_path / "thresholds.toml").write_text("score = 1.0\nblock_agreement = 1.0\n")
+    capsys.readouterr()
+    assert main(words) == 1
+    assert capsys.readouterr().out.count("needed 1.00") == 4
+    (tmp_path / "thresholds.toml").write_text("scroe = 1.0\n")
+    assert main(words) == 2
+    assert "there is no threshold 'scroe'" in capsys.readouterr().err
 
 
 def test_without_any_xray_nothing_is_claimed(make):

@@ -25,13 +25,17 @@ def test_few_records_come_back_as_one_group_in_their_order(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_many_records_come_back_by_patient_and_leave_nothing(tmp_path):
+@pytest.mark.parametrize("largest", [500, 2_000_000])
+def test_many_records_come_back_by_patient_and_leave_nothing(tmp_path, monkeypatch, largest):
     """All of a patient in one group, in their order; every record once."""
+    from rig.dataset import partition
+
+    monkeypatch.setattr(partition, "GROUP_BYTES", largest)
     with Partition(scratch=tmp_path, hold=100) as some:
         for number in range(5000):
             some.add(f"p{number % 700}", (f"p{number % 700}", number, None, [1.5, "x"]))
         groups = list(some.groups())
-        assert len(groups) > 100
+        assert len(groups) > (100 if largest < 10_000 else 50)
         assert list(some.groups()) == groups
     where = {}
     for place, group in enumerate(groups):

@@ -46,11 +46,11 @@ def test_a_list_says_which_xray_is_which_image_and_scales(annotations, kit, tmp_
     ("text", "words"),
     [
         ("image_id,class_name,x_min,y_min,x_max\n", "'y_max'"),
-        ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,3\n", "line 2: cells are missing"),
-        ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,3,x\n", "line 2: 1, 2, 3, x is no"),
-        ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,,4\n", "is no box"),
-        ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,3,2,1,4\n", "is no box"),
-        ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,nan,4\n", "is no box"),
+        ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,3\n", "line 2: The row has 5 cells"),
+        ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,3,x\n", "line 2: Its box is none: four numbers are wanted"),
+        ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,,4\n", "four numbers"),
+        ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,3,2,1,4\n", "it has no area"),
+        ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,nan,4\n", "must be finite"),
         ("", "has no column"),
     ],
 )
@@ -73,13 +73,16 @@ def test_image_labels_are_put_to_the_vote(tmp_path):
     )
     found = read_image_labels(file)
     assert found.images == 3
-    assert found.positive == {"Edema": 1, "Other disease": 2}
+    assert found.positive == {"Edema": 1, "Other diseases": 2}
     assert found.readers == {1: 1, 2: 1, 3: 1}
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("image_id,rad_id\na,R1\n", "no labels"), ("image_id,Edema\na,2\n", "Edema is '2'")],
+    [
+        ("image_id,rad_id\na,R1\n", "has no column of a finding"),
+        ("image_id,Edema\na,2\n", "line 2: Edema is neither 0 nor 1"),
+    ],
 )
 def test_what_is_no_label_is_a_sentence(tmp_path, text, words):
     """File, line and what is wrong."""

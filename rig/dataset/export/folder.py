@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from rig.dataset.errors import DatasetError
-from rig.dataset.files import partial_name, recover, replace_folder, settle, write_durably
+from rig.dataset.files import (
+    partial_name,
+    recover,
+    remove_tree,
+    replace_folder,
+    settle,
+    write_durably,
+)
 
 MARKER = ".rig-export.json"
 """Says of which dataset and form a folder is an export."""
@@ -41,7 +48,7 @@ def new_folder(root: Path, form: str, out: Path | None) -> Iterator[tuple[Path, 
             "--out or move it away."
         )
     partial = partial_name(final)
-    shutil.rmtree(partial, ignore_errors=True)
+    remove_tree(partial)
     partial.mkdir()
     try:
         yield partial, final
@@ -50,7 +57,7 @@ def new_folder(root: Path, form: str, out: Path | None) -> Iterator[tuple[Path, 
         settle(partial)
         replace_folder(partial, final)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_tree(partial)
         raise
 
 

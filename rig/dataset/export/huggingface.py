@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rig.catalog.model import OBSERVATIONS
 from rig.dataset import layout
@@ -19,8 +18,8 @@ from rig.dataset.export.folder import new_folder, place
 from rig.dataset.export.images import ImageRow, count, factors, has_boxes, images
 from rig.dataset.files import write_durably
 from rig.dataset.labels import splits_of
+from rig.dataset.row_groups import RowWriter
 
-_ROWS = 4096
 _TEXTS = ("Path", "Sex", "Frontal/Lateral", "AP/PA", "source", "patient", "study", "view")
 _OBJECTS = pa.struct(
     [("bbox", pa.list_(pa.list_(pa.float32(), 4))), ("category", pa.list_(pa.string()))]
@@ -38,17 +37,14 @@ def export(
     with new_folder(root, "hf", out) as (folder, final):
         for split in splits_of(root):
             (folder / split).mkdir()
-            rows: list[dict[str, Any]] = []
-            with pq.ParquetWriter(folder / split / "metadata.parquet", schema) as writer:
+            file = folder / split / "metadata.parquet"
+            with RowWriter(file, schema, compression="snappy") as writer:
                 for image in images(root, split):
                     place(root / image.path, folder / image.path, copy=copy)
-                    rows.append(_row(image, names))
+                    writer.add(_row(image, names))
                     done, boxes = done + 1, boxes + len(image.boxes)
-                    if len(rows) >= _ROWS:
-                        _flush(writer, rows, schema)
                     if progress:
                         progress(done, total)
-                _flush(writer, rows, schema)
         _card(root, folder)
     return ExportReport(final, done, boxes)
 
@@ -96,9 +92,3 @@ def _row(image: ImageRow, names: list[str]) -> dict[str, Any]:
             "category": [b["class_name"] for b in image.boxes],
         },
     }
-
-
-def _flush(writer: Any, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
-    columns = [pa.array([row[field.name] for row in rows], field.type) for field in schema]
-    writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-    rows.clear()

@@ -27,9 +27,11 @@ import pytest
 from PIL import Image
 from pydicom.pixels import apply_modality_lut, apply_windowing
 
+from rig.catalog.vindr import read_tables
 from rig.dataset.box_table import iter_boxes
 from rig.dataset.errors import DatasetError
 from rig.dataset.export import export
+from rig.dataset.statistics import statistics
 from rig.dataset.vindr import read_annotations
 
 PATHOLOGIES = sorted(
@@ -211,3 +213,80 @@ def test_no_person_is_named_and_the_file_is_whole_dicom(exported):
         assert found.file_meta.TransferSyntaxUID == pydicom.uid.ExplicitVRLittleEndian
         for uid in (found.SOPInstanceUID, found.StudyInstanceUID, found.SeriesInstanceUID):
             assert uid.is_valid
+
+
+@pytest.fixture
+def labelled(kit, annotations, tmp_path):
+    """Beside the boxes what the readers said of whole x-rays, of two of which nobody drew a box."""
+    wide = tmp_path / "image_labels_train.csv"
+    wide.write_text(
+        "image_id,rad_id,Cardiomegaly,Nodule/Mass,COPD,Other disease,No finding\n"
+        "patient00001,R1,1,0,0,1,0\npatient00001,R2,1,1,0,0,0\n"
+        "patient00002,R1,0,0,0,0,1\npatient00002,R2,0,0,0,0,1\n"
+        "patient00003,R1,0,0,0,1,0\npatient00003,R2,1,0,0,0,0\n"
+    )
+    kit.photos.append(kit.photo(4))
+    kit.gaps.clear()
+    kit.build(annotations=read_annotations(annotations, wide))
+    return kit, export(kit.root, "vindr", tmp_path / "vindr")
+
+
+def test_xrays_whose_readers_drew_nothing_are_there_with_their_labels(labelled):
+    """`No finding` and impressions of the whole image: a row without a box, and image labels."""
+    kit, report = labelled
+    index = {row["Path"].split("/", 1)[1]: row["image_id"]
+             for row in rows_of(report.path / "images.csv")}  # fmt: skip
+    drawn = rows_of(report.path / "annotations/annotations_train.csv")
+    wide = rows_of(report.path / "annotations/image_labels_train.csv")
+    assert {row["image_id"] for row in wide} == {row["image_id"] for row in drawn}
+    for patient in ("patient00002", "patient00003"):
+        for kind in ("natural/nokia", "synthetic/digital"):
+            ident = index[f"train/{kind}/{patient}/study1/view1_frontal.jpg"]
+            told = [tuple(r.values())[1:] for r in drawn if r["image_id"] == ident]
+            said = {
+                r["rad_id"]: {name for name, bit in r.items() if bit == "1"}
+                for r in wide if r["image_id"] == ident
+            }  # fmt: skip
+            if patient == "patient00002":
+                assert told == [(who, "No finding", "", "", "", "") for who in ("R1", "R2")]
+                assert said == {"R1": {"No finding"}, "R2": {"No finding"}}
+            else:
+                assert told == [("R1", "Other diseases", "", "", "", "")]
+                assert said == {"R1": {"Other diseases"}, "R2": {"Cardiomegaly"}}
+    assert len(index) == len(kit.photos) + 2 * len(kit.xrays) - _fallen_out(kit)
+
+
+def _fallen_out(kit) -> int:
+    every = list(iter_boxes(kit.root))
+    return len({row["path"] for row in every} - {r["path"] for r in every if not r["dropped"]})
+
+
+@pytest.mark.parametrize(
+    ("made", "more"),
+    [("labelled", ["Other diseases", "No finding"]), ("exported", ["No finding"])],
+)
+def test_what_nobody_was_asked_is_not_denied(request, made, more):
+    """A column of 0 says that the readers looked: the local findings, and what somebody gave."""
+    _, report = request.getfixturevalue(made)
+    (wide, *_) = rows_of(report.path / "annotations/image_labels_train.csv")
+    assert list(wide)[2 + 22 :] == more
+    assert len(wide) == 2 + 22 + len(more)
+
+
+def test_the_catalog_reads_what_is_exported(labelled):
+    """The reader of released VinDr-CXR files, strict: 28 findings, a box where one is due."""
+    _, report = labelled
+    tables = read_tables(report.path)
+    index = {row["Path"]: row["image_id"] for row in rows_of(report.path / "images.csv")}
+    healthy = index["Test-v1.0/train/natural/nokia/patient00002/study1/view1_frontal.jpg"]
+    assert tables.opinions(healthy) == {who: {"No finding"} for who in ("R1", "R2")}
+    assert set(tables.splits) == set(index.values())
+
+
+def test_labels_without_any_box_count_in_the_statistics(labelled):
+    """By majority of the readers, as in VinDr's Table 2."""
+    kit, _ = labelled
+    found = statistics(kit.root).findings
+    # Of patient00003 one of two readers said each: no majority.
+    assert found.xrays == {"Cardiomegaly": 1, "Nodule/Mass": 1}
+    assert found.readers == {1: 1, 2: 3}
