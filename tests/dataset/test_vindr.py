@@ -47,7 +47,10 @@ def test_a_list_says_which_xray_is_which_image_and_scales(annotations, kit, tmp_
     [
         ("image_id,class_name,x_min,y_min,x_max\n", "'y_max'"),
         ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,3\n", "line 2: The row has 5 cells"),
-        ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,3,x\n", "line 2: Its box is none: four numbers are wanted"),
+        (
+            "image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,3,x\n",
+            "line 2: Its box is none: four numbers are wanted",
+        ),
         ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,,4\n", "four numbers"),
         ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,3,2,1,4\n", "it has no area"),
         ("image_id,class_name,x_min,y_min,x_max,y_max\na,b,1,2,nan,4\n", "must be finite"),
