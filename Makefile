@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 # One more than the cores: many tests wait for real processes.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) + 1)' 2>/dev/null || echo auto)
 
-.PHONY: demo test coverage lint types bench fuzz format lock clean setup
+.PHONY: demo test coverage lint types bench fuzz format lock clean setup screenshots
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +34,10 @@ test: $(READY)
 # Twice the time: the search over the cores and the simulations are left out of the count.
 coverage: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
+
+# Every page of the dashboard in a browser, as docs/screenshots.md shows it; needs Chromium.
+screenshots: $(READY)
+	RIG_SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -n 0 tests/browser/test_every_page.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
