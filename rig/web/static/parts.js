@@ -54,7 +54,8 @@ export async function refresh() {
   busy = true;
   const began = performance.now();
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    // The answer to a form has an address that cannot be asked for: its page names another.
+    const answer = await fetch(document.body.dataset.at ?? location.href, { headers: { accept: "text/html" } });
     if (answer.redirected) location.reload();
     else if (answer.ok) exchange(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
