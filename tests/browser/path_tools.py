@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -133,3 +134,60 @@ class Visitor:
     def _bad(self, response: Any) -> None:
         if response.status >= 400 and not self.forgiven:
             self.trouble.append(f"{response.status} {response.url}")
+
+
+def confirm(page: Page) -> None:
+    """The room is as the plan wants it: every level is ticked, with a name."""
+    for box in page.locator("#conditions input[name=factor]").all():
+        box.check()
+    page.fill("#condition-name", "Anna")
+    page.click("#do-confirm")
+    expect(page.locator("#conditions .state-completed").first).to_be_visible()
+
+
+def shoot_one_again(person: Visitor, path: str, *, photos: int) -> None:
+    """From the contact sheet to a photo that somebody does not like, and a new one of it."""
+    page = person.page
+    person.go(f"{path}/photos?sort=index")
+    expect(page.locator(".sheet .thumb")).to_have_count(photos)
+    person.look("contact-sheet")
+    page.locator(".sheet .thumb").nth(2).click()
+    page.wait_for_url("**/photos/3")
+    expect(page.locator(".overlaid img")).to_be_visible()
+    person.look("photo")
+    person.go(path)
+    page.click("#ask-reshoot")
+    page.fill("#reshoot-indices", "3")
+    page.click("#do-reshoot")
+    page.wait_for_url(lambda url: urlsplit(url).path not in {path, "/sessions/"})
+    # Somebody may have moved something: the room is confirmed anew, the alignment still holds.
+    confirm(page)
+    expect(page.locator("#preflight .is-bad")).to_have_count(0)
+    page.click("#do-start")
+    person.words("^Completed")
+    expect(page.locator("#timeline")).to_contain_text("1 photo arrived, 1 shown to be right")
+
+
+def dataset(person: Visitor, folder: Path, *, photos: int, twins: int) -> None:
+    """Built as a job, its figures and pictures on a page, and all of it in one file."""
+    page = person.page
+    person.go("/datasets")
+    page.select_option("#synthetic", "digital")
+    page.click("#do-build")
+    page.wait_for_url("**/jobs*")
+    expect(page.locator("main")).to_contain_text(f"{photos} photos")
+    person.look("jobs")
+    person.go("/datasets")
+    page.click("text=pilot-v1.0 >> nth=0")
+    expect(page.locator(".row-bar rect").first).to_be_visible()
+    expect(page.locator("main img").first).to_be_visible()
+    person.look("dataset")
+    with page.expect_download() as sent:
+        page.click("text=Download as tar")
+    sent.value.save_as(folder / "dataset.tar")
+    with tarfile.open(folder / "dataset.tar") as archive:
+        names = archive.getnames()
+        (table,) = (name for name in names if name.endswith("/train.csv"))
+        rows = archive.extractfile(table).read().decode().splitlines()  # type: ignore[union-attr]
+    assert len([row for row in rows if "/loopback/" in row or "/natural/" in row]) == photos, rows
+    assert len([name for name in names if name.endswith(".jpg")]) == photos + twins

@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import sys
-import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -206,17 +205,8 @@ def prepare(person: Any) -> str:
     expect(page.locator("#do-start")).to_be_disabled()
     expect(page.locator("#preflight .is-bad")).not_to_have_count(0)
     person.look("start-red")
-    confirm(page)
+    tools.confirm(page)
     return path
-
-
-def confirm(page: Any) -> None:
-    """The room is as the plan wants it: every level is ticked, with a name."""
-    for box in page.locator("#conditions input[name=factor]").all():
-        box.check()
-    page.fill("#condition-name", "Anna")
-    page.click("#do-confirm")
-    expect(page.locator("#conditions .state-completed").first).to_be_visible()
 
 
 def align(person: Any, path: str) -> None:
@@ -262,8 +252,8 @@ def test_from_an_empty_rig_to_a_dataset_downloaded(visit: Any, rig: Any, tmp_pat
     page.click("#do-start")
     shoot(person, rig)
     batch(person, rig, path)
-    shoot_one_again(person, path)
-    dataset(person, tmp_path)
+    tools.shoot_one_again(person, path, photos=XRAYS // 2)
+    tools.dataset(person, tmp_path, photos=XRAYS // 2, twins=XRAYS)
     assert person.trouble == []
 
 
@@ -322,54 +312,6 @@ def batch(person: Any, rig: Any, path: str) -> None:
         person.look(name)
     names = [one.name for one in (rig.folder / "phone" / "photos").glob("*.jpg")]
     assert len(names) >= size
-
-
-def shoot_one_again(person: Any, path: str) -> None:
-    """From the contact sheet to a photo that somebody does not like, and a new one of it."""
-    page = person.page
-    person.go(f"{path}/photos?sort=index")
-    expect(page.locator(".sheet .thumb")).to_have_count(XRAYS // 2)
-    person.look("contact-sheet")
-    page.locator(".sheet .thumb").nth(2).click()
-    page.wait_for_url("**/photos/3")
-    expect(page.locator(".overlaid img")).to_be_visible()
-    person.look("photo")
-    person.go(path)
-    page.click("#ask-reshoot")
-    page.fill("#reshoot-indices", "3")
-    page.click("#do-reshoot")
-    page.wait_for_url(lambda url: urlsplit(url).path not in {path, "/sessions/"})
-    # Somebody may have moved something: the room is confirmed anew, the alignment still holds.
-    confirm(page)
-    expect(page.locator("#preflight .is-bad")).to_have_count(0)
-    page.click("#do-start")
-    person.words("^Completed")
-    expect(page.locator("#timeline")).to_contain_text("1 photo arrived, 1 shown to be right")
-
-
-def dataset(person: Any, folder: Path) -> None:
-    """Built as a job, its figures and pictures on a page, and all of it in one file."""
-    page, photos = person.page, XRAYS // 2
-    person.go("/datasets")
-    page.select_option("#synthetic", "digital")
-    page.click("#do-build")
-    page.wait_for_url("**/jobs*")
-    expect(page.locator("main")).to_contain_text(f"{photos} photos")
-    person.look("jobs")
-    person.go("/datasets")
-    page.click("text=pilot-v1.0 >> nth=0")
-    expect(page.locator(".row-bar rect").first).to_be_visible()
-    expect(page.locator("main img").first).to_be_visible()
-    person.look("dataset")
-    with page.expect_download() as sent:
-        page.click("text=Download as tar")
-    sent.value.save_as(folder / "dataset.tar")
-    with tarfile.open(folder / "dataset.tar") as archive:
-        names = archive.getnames()
-        (table,) = (name for name in names if name.endswith("/train.csv"))
-        rows = archive.extractfile(table).read().decode().splitlines()  # type: ignore[union-attr]
-    assert len([row for row in rows if "/loopback/" in row or "/natural/" in row]) == photos, rows
-    assert len([name for name in names if name.endswith(".jpg")]) == photos + XRAYS
 
 
 def test_two_operators_see_who_has_a_session_in_hand(visit: Any, rig: Any, tmp_path: Path) -> None:
