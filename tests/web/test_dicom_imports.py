@@ -75,7 +75,7 @@ def test_an_import_waits_for_decisions_and_is_one_click_afterwards(running: Any,
     assert running.get("/api/catalogs/ward")["count"] == 2
     page = ask(running, "GET", "/catalogs/ward/review", headers=PAGE).text
     assert "/resume" not in page
-    assert "Dicom import" in ask(running, "GET", "/jobs", headers=PAGE).text
+    assert "Import DICOM files" in ask(running, "GET", "/jobs", headers=PAGE).text
     # Neither the folder nor a header is anywhere: not in the store, a log or a page.
     everything = kept(running.home)
     for word in (b"CANARY", b"FAKE", b"TESTPATIENT"):
