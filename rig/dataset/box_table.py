@@ -12,10 +12,10 @@ from typing import Any, Self, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rig.dataset import layout
+from rig.dataset import layout, row_groups
 from rig.dataset.boxes import Matrix, carry
 from rig.dataset.errors import DatasetError
-from rig.dataset.row_groups import ROWS, RowWriter
+from rig.dataset.row_groups import RowWriter
 from rig.dataset.vindr import SourceBox
 
 _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
@@ -136,7 +136,6 @@ def iter_boxes(root: Path) -> Iterator[Mapping[str, Any]]:
         with pq.ParquetFile(file) as parquet:
             if parquet.schema_arrow.names != [name for name, _ in _COLUMNS]:
                 raise DatasetError(f"{file} has other columns than a table of boxes.")
-            for batch in parquet.iter_batches(batch_size=ROWS):
-                yield from batch.to_pylist()
+            yield from row_groups.rows(parquet)
     except (pa.ArrowException, OSError) as error:
         raise DatasetError(f"{file} cannot be read: {error}.") from error

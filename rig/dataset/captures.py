@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rig.catalog.model import Xray
-from rig.dataset import conditions, layout
+from rig.dataset import conditions, layout, row_groups
 from rig.dataset.errors import DatasetError
 from rig.dataset.labels import write_csv
 from rig.dataset.model import CapturedPhoto, Gap
-from rig.dataset.row_groups import ROWS, RowWriter
+from rig.dataset.row_groups import RowWriter
 from rig.planning.model import Environment
 
 FORMAT = b"capture-rig-dataset/1"
@@ -169,8 +169,7 @@ def iter_captures(
             wanted += [n for n in also if n in names and n not in wanted]
             if unknown := [n for n in wanted if n not in names]:
                 raise DatasetError(f"{file} has no column {unknown[0]!r}.")
-            for batch in parquet.iter_batches(batch_size=ROWS, columns=wanted):
-                yield from batch.to_pylist()
+            yield from row_groups.rows(parquet, wanted)
     except (pa.ArrowException, OSError, KeyError) as error:
         raise DatasetError(f"{file} cannot be read: {error}.") from error
 

@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -32,8 +33,6 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partition, "GROUP_BYTES", 10_000)
     monkeypatch.setattr(row_groups, "ROWS", 64)
     monkeypatch.setattr(row_groups, "GROUP", 512)
-    for module in ("captures", "box_table"):
-        monkeypatch.setattr(f"rig.dataset.{module}.ROWS", 64)
 
 
 def peak(step: Callable[[], object]) -> int:
@@ -204,3 +203,25 @@ def test_statistics_read_only_the_columns_they_count(tmp_path, monkeypatch):
     large.STEPS["stats"](tmp_path / str(SMALL), SMALL)
     assert "homography" not in asked
     assert {"gap", "environment", "device", "source_row", "width"} <= set(asked)
+
+
+def test_rows_are_read_and_let_go_again(monkeypatch, tmp_path):
+    """Arrow keeps something of every group while one iteration goes over all of them."""
+    monkeypatch.undo()
+    count = 150_000
+    table = pa.table(
+        {
+            "path": [f"train/patient{n:06}" for n in range(count)],
+            "digest": [f"{n * 7919:064x}" for n in range(count)],
+        }
+    )
+    pq.write_table(table, tmp_path / "rows", row_group_size=2048)
+    del table
+    held, before = 0, pa.total_allocated_bytes()
+    with pq.ParquetFile(tmp_path / "rows") as parquet:
+        for n, row in enumerate(row_groups.rows(parquet, ["path", "digest"])):
+            if n % 5000 == 0:
+                assert row["path"] == f"train/patient{n:06}"
+                held = max(held, pa.total_allocated_bytes() - before)
+    assert n == count - 1
+    assert held < 800_000
