@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, literal, select, tuple_, update
 
 from rig.capture import dealing
-from rig.capture.condition_rows import painted_by_display
-from rig.capture.coverage import Span
 from rig.planning.layout import free_spans
 from rig.planning.model import Environment, Subset
-from rig.planning.plan import PlanItem, SubsetPlan
 from rig.planning.scheme import Scheme, listed_scheme, load_scheme, make_plan, scheme_from_json
 from rig.store import catalogs, tables
 from rig.store.errors import ConflictError, NotFoundError, StoreError
 
-RUN_STEP = 100_000
-"""Subset number of a session's plan = id + this times the session's run; `Campaign` has fewer."""
 _AS_KEPT = (
     "device", "seed", "revision", "size_min", "size_max", "settle_ms", "xrays", "created_ns",
     "figures",
@@ -285,13 +279,6 @@ def find(connection: Connection, name: str, *, only: int | None = None) -> Campa
     )
 
 
-def every(connection: Connection) -> list[Campaign]:
-    """All campaigns, oldest first."""
-    table = tables.campaign
-    names = connection.scalars(select(table.c.name).order_by(table.c.created_ns, table.c.name))
-    return [find(connection, name) for name in names]
-
-
 def listed(
     connection: Connection, *, after: tuple[int, str] | None = None, limit: int = 20
 ) -> list[tuple[int, str]]:
@@ -324,75 +311,6 @@ def subset_of(campaign: Campaign, subset: int) -> Subset:
         f"Campaign {campaign.name} has no subset {subset} in revision {campaign.revision}; its "
         f"numbers go from {min(one.id for one in campaign.subsets)} to {last}."
     )
-
-
-def standalone_session(campaign: Campaign, subset: int) -> str:
-    """The session id of an exported plan: the same for every export of the same subset."""
-    text = f"standalone/{campaign.id}/{campaign.revision_of.get(subset, 1)}/{subset}"
-    return "s" + hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def plan_of(
-    connection: Connection,
-    campaign: Campaign,
-    subset: int,
-    *,
-    session: str,
-    with_files: bool,
-    span: Span | None = None,
-    run: int = 0,
-) -> SubsetPlan:
-    """The immutable plan of one session of a subset.
-
-    Args:
-        connection: to read the x-rays with.
-        campaign: the campaign.
-        subset: id, from 1.
-        session: the session that will run it.
-        with_files: name the image files of this machine; False when the plan leaves it.
-        span: first and last index; None takes the whole subset.
-        run: which session of the subset it is, from 0. Both agents keep their books by campaign
-            and subset number, so every further session takes a number of its own.
-
-    Raises:
-        NotFoundError: the campaign has no such subset.
-    """
-    one = subset_of(campaign, subset)
-    first, last = span or (one.first, one.last)
-    items = tuple(
-        PlanItem(
-            index=xray.index,
-            key=xray.key,
-            sha256=xray.sha256,
-            width=xray.width,
-            height=xray.height,
-            file=str(xray.file) if with_files else None,
-        )
-        for xray in catalogs.xrays(connection, campaign.catalog_id, first, last)
-    )
-    return SubsetPlan(
-        session=session,
-        campaign=campaign.name,
-        campaign_id=campaign.id,
-        subset=one.id + RUN_STEP * run,
-        first=first,
-        last=last,
-        device=campaign.device,
-        environment=one.environment,
-        items=items,
-        settle_ms=campaign.settle_ms,
-        set_by=_set_elsewhere(campaign.scheme, one.environment),
-    )
-
-
-def _set_elsewhere(scheme: Scheme | None, environment: Environment) -> dict[str, str]:
-    """Who sets what the display could draw, where that is not the display."""
-    return {
-        one.name: one.set_by
-        for one in (scheme.factors if scheme else ())
-        if painted_by_display(one.name, level := environment.levels.get(one.name, ""))
-        and not painted_by_display(one.name, level, one.set_by)
-    }
 
 
 def _subsets(

@@ -30,14 +30,14 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the plan; every export of the same subset is the same."""
-    from rig.capture import campaigns
+    from rig.capture import campaigns, session_plan
     from rig.planning.plan import to_json
     from rig.store.database import Database
 
     def read(connection: Connection) -> dict[str, Any]:
         campaign = campaigns.find(connection, args.campaign)
-        session = campaigns.standalone_session(campaign, args.subset)
-        plan = campaigns.plan_of(
+        session = session_plan.standalone_session(campaign, args.subset)
+        plan = session_plan.plan_of(
             connection, campaign, args.subset, session=session, with_files=True
         )
         return to_json(plan)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from rig.capture import campaigns, dealing, reshoot, sessions, stations, subsets
+from rig.capture import campaigns, dealing, reshoot, session_plan, sessions, stations, subsets
 from rig.capture.campaigns import Campaign
 from rig.capture.messages import parse_event
 from rig.capture.sessions import Session
@@ -230,7 +230,7 @@ class Controller:
     def _plan_of(self, session: Session) -> SubsetPlan:
         def read(connection: Connection) -> SubsetPlan:
             campaign = campaigns.find(connection, session.campaign)
-            return campaigns.plan_of(
+            return session_plan.plan_of(
                 connection,
                 campaign,
                 session.subset,

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from rig.capture import alignment, campaigns, conditions, locks, sessions
+from rig.capture import alignment, campaigns, conditions, locks, session_plan, sessions
 from rig.capture.sessions import Session
 from rig.capture.states import BEFORE, PAUSES, Request, State
 from rig.capture.stations import Link, StationAwayError
@@ -201,7 +201,7 @@ def _plan(connection: Connection, session: Session) -> dict[str, Any]:
     if session.kind == tables.ALIGNMENT:
         return to_json(alignment.plan_of(connection, session))
     campaign = campaigns.find(connection, session.campaign)
-    plan = campaigns.plan_of(
+    plan = session_plan.plan_of(
         connection,
         campaign,
         session.subset,

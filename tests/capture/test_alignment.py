@@ -10,6 +10,7 @@ from rig.capture import (
     conditions,
     photos,
     projections,
+    session_plan,
     sessions,
     stations,
     subsets,
@@ -139,7 +140,7 @@ def test_the_plan_shows_the_card_once_under_a_number_of_its_own(rig, ready):
     assert max(numbers) < 2**31
     camp = rig(lambda c: campaigns.find(c, "camp"))
     usual = rig(
-        lambda c: campaigns.plan_of(c, camp, 1, session=ready, with_files=False, run=19_999)
+        lambda c: session_plan.plan_of(c, camp, 1, session=ready, with_files=False, run=19_999)
     )
     assert usual.subset < FIRST_NUMBER
     assert not any(is_card(item) for item in usual.items)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rig.capture import campaigns, sessions, subsets
+from rig.capture import campaigns, session_plan, sessions, subsets
 from rig.capture.balance import cramers_v
 from rig.capture.describe import describe
 from rig.planning.plan import from_json, to_json
@@ -15,12 +15,12 @@ def test_the_plan_of_a_subset_names_its_xrays_in_order(rig, database):
     """With files for this machine, without for another; sound by the plan's own check."""
     with database.read() as connection:
         campaign = campaigns.find(connection, "camp")
-        sid = campaigns.standalone_session(campaign, 2)
-        here = campaigns.plan_of(connection, campaign, 2, session=sid, with_files=True)
-        away = campaigns.plan_of(connection, campaign, 2, session=sid, with_files=False)
-        again = campaigns.plan_of(connection, campaign, 2, session=sid, with_files=True)
+        sid = session_plan.standalone_session(campaign, 2)
+        here = session_plan.plan_of(connection, campaign, 2, session=sid, with_files=True)
+        away = session_plan.plan_of(connection, campaign, 2, session=sid, with_files=False)
+        again = session_plan.plan_of(connection, campaign, 2, session=sid, with_files=True)
         with pytest.raises(NotFoundError, match="1 to 2"):
-            campaigns.plan_of(connection, campaign, 3, session=sid, with_files=True)
+            session_plan.plan_of(connection, campaign, 3, session=sid, with_files=True)
     assert here == again == from_json(to_json(here))
     assert [(i.index, i.file) for i in here.items] == [
         (n, str(Path(f"/d/{n}.jpg"))) for n in (4, 5, 6)
@@ -83,7 +83,7 @@ def test_bad_campaigns_are_refused_and_leave_nothing(rig, database, change, erro
     } | change
     with pytest.raises(error):
         rig(lambda c: campaigns.create(c, **values))
-    assert [one.name for one in database.query(campaigns.every)] == ["camp"]
+    assert [name for _, name in database.query(campaigns.listed)] == ["camp"]
 
 
 def test_environments_are_drawn_from_the_papers_factors_by_default(rig, database):
@@ -144,13 +144,13 @@ def test_what_was_shot_stays_when_the_rest_is_planned_anew(rig, database):
     before = create(rig)
     begin(rig, 2)
     kept = campaigns.subset_of(before, 2)
-    session_id = campaigns.standalone_session(before, 2)
+    session_id = session_plan.standalone_session(before, 2)
     after = rig(lambda c: campaigns.replan(c, "big", size_min=1, size_max=1, seed=9))
     assert after.revision == 2
     assert covered(after) == covered(before) == [1, 2, 3, 4, 5, 6]
     assert kept in after.subsets
     assert not {s.id for s in after.subsets if s != kept} & {s.id for s in before.subsets}
-    assert campaigns.standalone_session(after, 2) == session_id
+    assert session_plan.standalone_session(after, 2) == session_id
     assert [one.first for one in after.subsets] == sorted(one.first for one in after.subsets)
     with pytest.raises(NotFoundError, match="no subset 1 in revision 2"):
         campaigns.subset_of(after, 1)

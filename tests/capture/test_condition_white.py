@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rig.capture import campaigns, conditions, projections, sessions
+from rig.capture import campaigns, conditions, projections, session_plan, sessions
 from rig.capture.condition_rows import Known
 from rig.capture.messages import parse_event
 from rig.planning.factors import Factor
@@ -151,7 +151,7 @@ def test_a_temperature_that_somebody_else_sets_is_theirs(
     assert found.blocker() is not None
     campaign = database.query(lambda c: campaigns.find(c, "warm"))
     plan = database.query(
-        lambda c: campaigns.plan_of(c, campaign, 1, session=one.id, with_files=False)
+        lambda c: session_plan.plan_of(c, campaign, 1, session=one.id, with_files=False)
     )
     assert plan.set_by == {"colour_temperature": who}  # every cursor is the display's
     if who == "operator":
@@ -166,7 +166,7 @@ def test_what_the_display_sets_is_in_no_plan(make: Any, rig: Any, database: Any)
     one = make("display")
     campaign = database.query(lambda c: campaigns.find(c, "warm"))
     plan = database.query(
-        lambda c: campaigns.plan_of(c, campaign, 1, session=one.id, with_files=False)
+        lambda c: session_plan.plan_of(c, campaign, 1, session=one.id, with_files=False)
     )
     assert plan.set_by == {}
     with pytest.raises(ConflictError):

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from rig.capture import campaigns, projections, reshoot, sessions, subsets
+from rig.capture import campaigns, projections, reshoot, session_plan, sessions, subsets
 from rig.capture.actors import BadNameError, actor_of, name_of
 from rig.capture.coverage import first_missing, runs
 from rig.capture.messages import parse_event
@@ -214,7 +214,7 @@ def test_the_next_session_takes_what_a_stop_has_left(database, session, shoot, s
     rest = new(2)
     assert (rest.first, rest.last, rest.run) == (2, 3, 1)
     plan = database.query(
-        lambda c: campaigns.plan_of(
+        lambda c: session_plan.plan_of(
             c, campaigns.find(c, "camp"), 1, session=rest.id, with_files=False, span=(2, 3), run=1
         )
     )
