@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import playwright.sync_api as playwright
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -26,6 +29,22 @@ OPTIONS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-extensions", "--no-proxy-server", "--window-size=1280,1000",
 )  # fmt: skip
+
+
+def _load(name: str) -> None:
+    """Make a module of this folder, which is no package, known as `browser_<name>`."""
+    spec = importlib.util.spec_from_file_location(
+        f"browser_{name}", Path(__file__).with_name(f"{name}.py")
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+
+
+for _name in ("path_tools", "page_checks", "showroom"):
+    _load(_name)
 
 
 def until(condition: Any, sentence: str) -> Any:
@@ -194,6 +213,17 @@ class Tab:
     async def write(self, selector: str, text: str) -> None:
         await self.until(f"(document.querySelector({json.dumps(selector)}).focus(), true)")
         await self.call("Input.insertText", text=text)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[playwright.Browser]:
+    """A Chromium for tests that wait in line for it, as a person does."""
+    where = shutil.which("chromium")
+    assert where, "Chromium is not installed"
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=where, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import browser_page_checks as checks
+import browser_path_tools as tools
+import browser_showroom as rooms
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1500)]
 SHOTS = os.environ.get("RIG_SCREENSHOTS")
@@ -26,31 +25,6 @@ FIRST = """window.firstNumber = new Promise((told) => {
 })"""
 HEAVIEST = 320_000
 """Bytes that a page may send to a browser that was never here, pictures apart."""
-
-
-def _load(name: str) -> ModuleType:
-    """A module beside this one; test folders are no packages."""
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"browser_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-tools, checks, rooms = _load("path_tools"), _load("page_checks"), _load("showroom")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    where = shutil.which("chromium")
-    assert where, "Chromium is not installed"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=where, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

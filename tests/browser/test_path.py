@@ -6,20 +6,17 @@ Nothing but the two commands that the pages print is typed into a terminal.
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import shutil
 import signal
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
+import browser_path_tools as tools
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from rig.sample import csv_path, data_dir
 
@@ -27,31 +24,6 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 XRAYS = 20
 SETTLE_MS = 4500
 """From paint to photo: slow enough for a person to pause."""
-
-
-def _load(name: str) -> ModuleType:
-    """A module beside this one; test folders are no packages."""
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"browser_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-tools = _load("path_tools")
-
-
-@pytest.fixture
-def chromium() -> Iterator[Browser]:
-    where = shutil.which("chromium")
-    assert where, "Chromium is not installed"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=where, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
