@@ -244,6 +244,15 @@ def photo_of(xray: Path, seed: int, blur: float = 0.0) -> bytes:
 
 def by_hand(folder: Path, xrays: tuple[Xray, ...]) -> None:
     """Three x-rays shown by hand: one photo is sharp, one blurred, one shows another x-ray."""
+    photos = (
+        photo_of(xrays[5].file, 21), photo_of(xrays[6].file, 22, blur=14),
+        photo_of(xrays[30].file, 23),
+    )  # fmt: skip
+    shown_by_hand(folder, xrays, photos)
+
+
+def shown_by_hand(folder: Path, xrays: tuple[Xray, ...], photos: tuple[bytes, ...]) -> None:
+    """The list of x-rays 6 to 8, shown one after the other, and what a phone took of them."""
     phone = folder / "phone"
     phone.mkdir()
     lines = [
@@ -255,9 +264,8 @@ def by_hand(folder: Path, xrays: tuple[Xray, ...]) -> None:
         for at, one in enumerate(xrays[5:8], 1)
     ]  # fmt: skip
     (folder / "shown.jsonl").write_bytes(b"".join(lines))
-    (phone / "IMG_0461.jpg").write_bytes(photo_of(xrays[5].file, 21))
-    (phone / "IMG_0462.jpg").write_bytes(photo_of(xrays[6].file, 22, blur=14))
-    (phone / "IMG_0463.jpg").write_bytes(photo_of(xrays[30].file, 23))
+    for number, data in enumerate(photos, 461):
+        (phone / f"IMG_0{number}.jpg").write_bytes(data)
 
 
 def held(home: Path, xrays: tuple[Xray, ...]) -> None:

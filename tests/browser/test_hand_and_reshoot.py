@@ -16,19 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from browser_showroom import photo_of, shown_by_hand
+from PIL import Image
 
 from rig.capture import campaigns, sessions, stations
 from rig.capture.importing import import_catalog
 from rig.capture.messages import AgentEvent
 from rig.catalog.model import COLUMNS, Xray
-from rig.intake.manual import Left, Showing
 from rig.planning.model import Environment
 from rig.protocol.names import PhotoName, encode_name
 from rig.sample import csv_path, data_dir
-from rig.simulation.optics import photograph
 from rig.store import catalogs
 from rig.store.database import Database
 
@@ -55,20 +53,6 @@ class Served:
         answer = self.http.post("/api/sign-in-links")
         assert answer.is_success, answer.text
         return self.url + str(answer.json()["path"])
-
-
-def photo_of(xray: Path, seed: int, blur: float = 0.0) -> bytes:
-    """What a phone makes of a monitor that shows *xray*."""
-    frame = Image.new("L", (1280, 720))
-    with Image.open(xray) as image:
-        shown = image.convert("L")
-    scale = min(1280 / shown.width, 720 / shown.height)
-    shown = shown.resize((round(shown.width * scale), round(shown.height * scale)))
-    frame.paste(shown, ((1280 - shown.width) // 2, (720 - shown.height) // 2))
-    seen = photograph(frame, "easy", np.random.default_rng(seed), tripod=np.random.default_rng(1))
-    out = io.BytesIO()
-    seen.filter(ImageFilter.GaussianBlur(blur)).save(out, "JPEG", quality=90)
-    return out.getvalue()
 
 
 def committed(index: int, xray: Xray, data: bytes, card: Path) -> AgentEvent:
@@ -118,22 +102,10 @@ def shot(folder: Path, database: Database) -> tuple[Xray, ...]:
 
 def by_hand(folder: Path, xrays: tuple[Xray, ...]) -> None:
     """Three x-rays were shown by hand; one photo is sharp, one blurred, one of something else."""
-    phone = folder / "phone"
-    phone.mkdir()
-    lines = [
-        Showing(
-            showing=at, set=1, position=at, index=one.index, attempt=1, key=one.key,
-            sha256=one.sha256, marker=(), from_ns=at * 10 * S, to_ns=at * 10 * S + 9 * S,
-            left=Left.NEXT,
-        ).line()
-        for at, one in enumerate(xrays[5:8], 1)
-    ]  # fmt: skip
-    (folder / "shown.jsonl").write_bytes(b"".join(lines))
-    (phone / "IMG_1.jpg").write_bytes(photo_of(xrays[5].file, 21))
-    (phone / "IMG_2.jpg").write_bytes(photo_of(xrays[6].file, 22, blur=14))
-    out = io.BytesIO()
-    Image.effect_noise((1200, 900), 60).save(out, "JPEG")
-    (phone / "IMG_3.jpg").write_bytes(out.getvalue())
+    noise = io.BytesIO()
+    Image.effect_noise((1200, 900), 60).save(noise, "JPEG")
+    sharp, blurred = photo_of(xrays[5].file, 21), photo_of(xrays[6].file, 22, blur=14)
+    shown_by_hand(folder, xrays, (sharp, blurred, noise.getvalue()))
 
 
 def rig(home: Path, *words: str) -> dict[str, Any]:
@@ -217,13 +189,13 @@ async def test_a_person_decides_what_the_doubtful_photos_show(tab: Any, served: 
     assert abs(boxes[0][1] - boxes[1][1]) < 40
 
     photo = next(one for one in served.get("/api/campaigns/camp/hand?standing=doubtful")
-                 if one["name"] == "IMG_2.jpg")  # fmt: skip
+                 if one["name"] == "IMG_0462.jpg")  # fmt: skip
     assert 7 in [one["index"] for one in photo["candidates"]]
     await tab.value("localStorage.setItem('operator', 'Anna')")
     form = f"form[data-json*='{photo['sha256']}']"
     await tab.click(f"{form}:has(input[name=index][value='7']) button")
     await tab.until(f"{text('#doubtful')}.includes('2 settled, 1 doubtful')")
-    await tab.until(f"{text('#decided')}.includes('IMG_2.jpg: x-ray 7, operator:Anna')")
+    await tab.until(f"{text('#decided')}.includes('IMG_0462.jpg: x-ray 7, operator:Anna')")
 
     other = f"{articles}[0].querySelector('form:has(input[value=none]) button')"
     await tab.until(f"({other}.click(), true)", gesture=True)
@@ -232,13 +204,13 @@ async def test_a_person_decides_what_the_doubtful_photos_show(tab: Any, served: 
     await loaded(tab)
     assert "2 settled, 0 doubtful, 1 show no x-ray" in await tab.value(text("#doubtful"))
     decided = await tab.value(text("#decided"))
-    assert "IMG_2.jpg: x-ray 7, operator:Anna" in decided
-    assert "IMG_3.jpg: none" in decided
+    assert "IMG_0462.jpg: x-ray 7, operator:Anna" in decided
+    assert "IMG_0463.jpg: none" in decided
 
     found = {one["name"]: one for one in served.get("/api/campaigns/camp/hand")}
-    assert (found["IMG_2.jpg"]["standing"], found["IMG_2.jpg"]["index"]) == ("accepted", 7)
-    assert found["IMG_3.jpg"]["standing"] == "refused"
-    assert found["IMG_2.jpg"]["decided_ns"] > 0
+    assert (found["IMG_0462.jpg"]["standing"], found["IMG_0462.jpg"]["index"]) == ("accepted", 7)
+    assert found["IMG_0463.jpg"]["standing"] == "refused"
+    assert found["IMG_0462.jpg"]["decided_ns"] > 0
 
     await tab.click(f"#decided {form} button")
     await tab.until(f"{text('#doubtful')}.includes('1 settled, 1 doubtful')")
