@@ -209,6 +209,8 @@ class Tab:
           return true;
         }})()"""
         await self.until(script, gesture=True)
+        # Keys overtake timers: what follows must find the click done.
+        await self.value("new Promise((done) => setTimeout(done))")
 
     async def write(self, selector: str, text: str) -> None:
         await self.until(f"(document.querySelector({json.dumps(selector)}).focus(), true)")
