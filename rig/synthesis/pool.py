@@ -7,10 +7,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.connection import wait
+from typing import ParamSpec, TypeVar
 
 import cv2
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Options of mallopt(3).
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
@@ -23,6 +28,15 @@ class Pool(ProcessPoolExecutor):
         context = multiprocessing.get_context("spawn")
         super().__init__(workers, mp_context=context, initializer=_start_worker)
         self.workers = workers
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """As any pool; a worker that it starts is not disturbed by Ctrl-C even while it imports."""
+        # A blocked signal stays blocked in what is started, through exec.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def make_pool(workers: int) -> Pool:
