@@ -244,9 +244,12 @@ def _room(phone: Mapping[str, Any], age: int) -> Answer:
     if free is None:
         return Answer("phone", "disk", None, False, "Its free room is unknown.", None)
     full = free < FREE_MIN
-    state = f"{free >> 20} MiB are free on it"
+    state = f"{free / 1e9:.1f} GB are free on it"
     if full:
-        state += f", {FREE_MIN >> 20} MiB are needed: free some room, then try again"
+        state = (
+            f"{free >> 20} MiB are free on it, {FREE_MIN >> 20} MiB are needed: free some room, "
+            "then try again"
+        )
     return Answer("phone", "disk", not full, False, f"{_first(state)}.", age)
 
 

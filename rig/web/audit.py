@@ -103,7 +103,7 @@ def _entry(scope: Scope, action: str, status: int, why: str | None, now_ns: int)
     if action in {"create_session", "build_dataset"}:
         campaign = campaign or told.get("campaign")
     others = [
-        f"{key} {value}" for key, value in names.items()
+        str(value) if key == "name" else f"{key} {value}" for key, value in names.items()
         if key != "session" and not (key == "name" and campaign is not None)
     ]  # fmt: skip
     return Entry(

@@ -31,9 +31,9 @@ async def settings_page(rig: Rig) -> Response:
 async def doctor_part(rig: Rig) -> Response:
     """The findings, worst first: a part of the page, made anew each time it is asked for."""
     if rig.examine is None:
-        return page("doctor.html", findings=None, words=_WORDS, worst="ok", counts={})
+        return page("doctor.html", findings=None, grades=_WORDS, worst="ok", counts={})
     found = await asyncio.to_thread(rig.examine)
-    return page("doctor.html", **doctor_view(found, rig.clock_ns()), words=_WORDS)
+    return page("doctor.html", **doctor_view(found, rig.clock_ns()), grades=_WORDS)
 
 
 def doctor_view(found: Sequence[Mapping[str, str]], now_ns: int) -> dict[str, Any]:

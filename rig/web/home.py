@@ -162,7 +162,7 @@ def _steps(connection: Connection, rig: Controller, posts: list[dict[str, Any]])
     paired = any(one["phone"] or rig.phones.paired(one["name"]) for one in posts)
     at = "/stations" if station is None else f"/stations/{quote(station)}"
     return [
-        Step("Import the x-rays", "/catalogs", catalog > 0, "a CSV and its images"),
+        Step("Import the x-rays", "/catalogs", catalog > 0, "a CSV and its images, or DICOM files"),
         Step(
             "Plan a campaign", "/campaigns/new", campaign is not None,
             "which environments, how many x-rays in each",

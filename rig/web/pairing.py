@@ -20,7 +20,7 @@ log = structlog.get_logger("rig.pairing")
 
 WRONG = (
     "This code is not known: it was mistyped, used before, or is older than ten minutes. Make a "
-    "new one on the controller's page `Pair a phone`."
+    "new one on the controller's page “Pair a phone”."
 )
 NOTED = 60
 """Wrong tries that are put into the event log per minute, from all addresses together."""

@@ -22,7 +22,11 @@ document.addEventListener("rig:event", ({ detail }) => {
   const now = (performance.timeOrigin + performance.now()) * 1e6;
   window.seen.push([detail.seq, now - detail.received_ns]);
 });
-document.addEventListener("rig:tick", ({ detail }) => { window.streams = detail.streams; });
+window.ticks = 0;
+document.addEventListener("rig:tick", ({ detail }) => {
+  window.streams = detail.streams;
+  window.ticks += 1;
+});
 """
 NUMBERED = """
 new MutationObserver((_, watch) => {
@@ -158,6 +162,23 @@ async def test_an_event_reaches_a_page_within_a_tenth_of_a_second(browser: Any, 
         f"90 % within {statistics.quantiles(took, n=10)[-1]:.1f} ms, longest {max(took):.1f} ms"
     )
     assert 0 < statistics.median(took) < 100
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/campaigns", "/catalogs", "/stations", "/jobs", "/datasets"]
+)
+async def test_a_page_asks_for_nothing_while_nothing_happens(
+    browser: Any, room: Any, path: str
+) -> None:
+    """What is new comes through the stream: no page asks the controller again and again."""
+    (tab,) = await open_tabs(browser, room, 1)
+    await tab.go(f"{room.url}{path}")
+    await tab.until(f"{FRESH} && window.ticks >= 1")
+    before = list(tab.asked)
+    begin = newest(room)
+    await tab.until("window.ticks >= 4")
+    assert logged(room, begin) == []
+    assert tab.asked == before
 
 
 async def test_a_late_tab_misses_nothing_since_its_page_was_made(browser: Any, room: Any) -> None:

@@ -51,8 +51,11 @@ function place(group, box, number) {
   const size = 10 * scale();
   const at = { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top };
   for (const [name, value] of Object.entries(at)) rect.setAttribute(name, value);
-  text.setAttribute("x", box.left);
-  text.setAttribute("y", Math.max(box.top - size / 2, size * 1.5));
+  // Beside the box, where no corner's handle hides it.
+  const room = WIDTH - box.right > size * 3;
+  text.setAttribute("x", room ? box.right + size : box.left - size);
+  text.setAttribute("text-anchor", room ? "start" : "end");
+  text.setAttribute("y", (box.top + box.bottom) / 2 + size / 2);
   text.setAttribute("font-size", size * 1.6);
   handles.forEach((handle, n) => {
     const [across, down] = CORNERS[n];
