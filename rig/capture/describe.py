@@ -19,10 +19,16 @@ def describe(connection: Connection, name: str) -> dict[str, Any]:
     return described(connection, campaigns.find(connection, name))[0]
 
 
-def described(connection: Connection, campaign: Campaign) -> tuple[dict[str, Any], bool]:
-    """The same of *campaign*; and whether its balance is new: worth to be kept."""
+def described(
+    connection: Connection, campaign: Campaign, *, compute: bool = True
+) -> tuple[dict[str, Any], bool]:
+    """The same of *campaign*; and whether its balance is new: worth to be kept.
+
+    Without *compute* the balance is None where nobody has computed it: it can take seconds.
+    """
     known = balance_rows.kept(connection, campaign)
-    figures = balance_rows.computed(connection, campaign) if known is None else known
+    new = compute and known is None
+    figures = balance_rows.computed(connection, campaign) if new else known
     states = subsets.subset_states(connection, campaign)
     dealt = dealing.stations_of(campaign)
     told = {
@@ -52,7 +58,7 @@ def described(connection: Connection, campaign: Campaign) -> tuple[dict[str, Any
         "next": _next(connection, campaign, states),
         "balance": figures,
     }
-    return told, known is None
+    return told, new
 
 
 def _next(connection: Connection, campaign: Campaign, states: dict[int, str]) -> dict[str, Any]:

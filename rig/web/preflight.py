@@ -23,7 +23,7 @@ from rig.web import cost
 from rig.web.controller import Controller
 from rig.web.cost import Usual
 from rig.web.receive import FREE_MIN
-from rig.web.sentences import size
+from rig.web.sentences import shown_by, size
 
 _FULL_PHONE = 1.1
 
@@ -117,7 +117,7 @@ def _station(rig: Controller, session: Session) -> Iterator[Item]:
         return
     screen = view["screen"]
     pixels = f"{screen.get('width', '?')} by {screen.get('height', '?')} pixels"
-    text = f"The display of {name} is connected: {screen.get('backend', 'screen')}, {pixels}."
+    text = f"The display of {name} is connected: {shown_by(screen)}, {pixels}."
     yield Item("display", True, False, text)
 
 

@@ -25,6 +25,7 @@ def _environment() -> Environment:
         "iso": sentences.iso,
         "say": sentences.say,
         "many": sentences.many,
+        "shown_by": sentences.shown_by,
     }
     made.globals |= {"static": assets.address}
     return made

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from rig.capture.actors import name_of
 from rig.store.events import Event
@@ -37,6 +38,12 @@ def size(count: float | None) -> str:
             )
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def shown_by(screen: Mapping[str, Any]) -> str:
+    """What a display agent shows its pictures with; `null` shows them to nobody, for rehearsals."""
+    backend = str(screen.get("backend") or "screen")
+    return "no window" if backend == "null" else backend
 
 
 def clock(time_ns: int | None) -> str:

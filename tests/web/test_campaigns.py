@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import delete
+
+from rig.store.tables import balance
+
 ROOMS = [{"name": f"room-{n}", "levels": {"room": str(n)}} for n in (1, 2)]
 
 
@@ -59,3 +63,13 @@ def test_more_stations_than_there_are_is_refused(ready: Any) -> None:
         answer = client.post("/api/campaigns", json=body)
     assert answer.status_code in {400, 409, 422}
     assert "add them with rig station add" in answer.json()["detail"]
+
+
+def test_a_list_computes_no_balance_but_has_what_was_computed(ready: Any) -> None:
+    """A large plan's takes seconds: a list of a hundred would take minutes."""
+    name = ready.running.get("/api/campaigns")[0]["name"]
+    ready.running.rig.database.write_now(lambda connection: connection.execute(delete(balance)))
+    assert ready.running.get("/api/campaigns")[0]["balance"] is None
+    computed = ready.running.get(f"/api/campaigns/{name}")["balance"]
+    assert computed["levels"]
+    assert ready.running.get("/api/campaigns")[0]["balance"] == computed

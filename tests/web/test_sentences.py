@@ -3,7 +3,7 @@
 import pytest
 
 from rig.store.events import Event
-from rig.web.sentences import duration, say, size
+from rig.web.sentences import duration, say, shown_by, size
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,9 @@ def test_sizes(count, words):
 def test_events(event, words):
     """Also of kinds that this version does not know, and with fields left out."""
     assert say(event) == words
+
+
+def test_a_screen_that_shows_nothing_to_anybody_says_so() -> None:
+    """Its backend is called `null`, which a person takes for a fault."""
+    told = [shown_by({"backend": "null"}), shown_by({"backend": "pygame"}), shown_by({})]
+    assert told == ["no window", "pygame", "screen"]

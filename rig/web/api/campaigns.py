@@ -79,7 +79,11 @@ class SubsetView(BaseModel):
 
 
 class CampaignView(BaseModel):
-    """A campaign as `rig campaign show --json` prints it."""
+    """A campaign as `rig campaign show --json` prints it.
+
+    `balance` takes seconds for a large plan and is computed when a campaign itself is asked for; a
+    list has null where nobody did so yet.
+    """
 
     name: str
     id: str
@@ -91,7 +95,7 @@ class CampaignView(BaseModel):
     subsets: list[SubsetView]
     design: dict[str, Any] | None
     next: dict[str, int | None]
-    balance: dict[str, Any]
+    balance: dict[str, Any] | None
 
 
 @router.post("", status_code=201)
@@ -165,7 +169,7 @@ async def list_campaigns(
     after = None if place is None else (int(place[0]), str(place[1]))
     found = await rig.database.aquery(lambda c: campaigns.listed(c, after=after, limit=limit + 1))
     paging.link(request, response, found[limit - 1] if len(found) > limit else None)
-    return [await _view(rig, name) for _, name in found[:limit]]
+    return [await _view(rig, name, compute=False) for _, name in found[:limit]]
 
 
 @router.get("/{name}")
@@ -178,10 +182,10 @@ def _listed(told: list[EnvironmentView] | None) -> list[Environment] | None:
     return None if told is None else [Environment(one.name, one.levels) for one in told]
 
 
-async def _view(rig: Rig, name: str) -> CampaignView:
+async def _view(rig: Rig, name: str, *, compute: bool = True) -> CampaignView:
     def read(connection: Connection) -> tuple[Campaign, dict[str, Any], bool]:
         campaign = campaigns.find(connection, name)
-        return campaign, *described(connection, campaign)
+        return campaign, *described(connection, campaign, compute=compute)
 
     campaign, shown, new = await rig.database.aquery(read)
     if new:
