@@ -13,10 +13,14 @@ from rig.environment.driver import Driver
 from rig.environment.model import ActuatorError
 
 _STATUS = re.compile(rb"<(?P<state>\w+)[^>]*\|(?P<kind>[MW])Pos:(?P<position>[-0-9.,]+)[^>]*>")
+_OK = re.compile(rb"ok")
+_SETTLED = re.compile(rb"\[GC:[^\]]*\]\s*ok")
 _TARGET = re.compile(r"([XYZABC])(-?\d+(?:\.\d+)?)", re.ASCII)
 _AXES = "XYZABC"
 _BANNER = 4.0
 """Seconds for the banner: an Arduino resets when its port is opened and its boot loader waits."""
+_SETTLE = 2.0
+"""Seconds for an answer to `$G`, whatever else is still under way."""
 _POLL = 0.05
 
 
@@ -70,21 +74,33 @@ class Grbl(Driver):
             self.line.write(b"?")
             if not _STATUS.search(self.line.read_until(b">", 1.0)):
                 raise self.silent(banner)
-        self.line.drain()
+        self._settle()
         if self.settings.options.get("home") is True:
             self._line("$H", self._seconds)
         self._awake = True
 
+    def _settle(self) -> None:
+        """Let what the wake-up is still answered pass: a late `ok` would accept the next line.
+
+        Lines are answered in their order, and only `$G` is answered with `[GC:`.
+        """
+        self.line.write(b"$G\n")
+        self._hear("$G", _SETTLED, _SETTLE)
+
     def _line(self, text: str, seconds: float) -> None:
         self.line.drain()
         self.line.write(text.encode() + b"\n")
+        self._hear(text, _OK, seconds)
+
+    def _hear(self, text: str, end: re.Pattern[bytes], seconds: float) -> None:
+        """Read lines until *end* is in them; what one read gives may hold several, and parts."""
         got = b""
-        while b"ok" not in got:
+        while not end.search(got):
             part = self.line.read_until(b"\n", seconds)
-            self._refuse_trouble(text, part)
-            if not part.endswith(b"\n"):
-                raise self.silent(got + part)
             got += part
+            self._refuse_trouble(text, got)
+            if b"\n" not in part:
+                raise self.silent(got)
 
     def _refuse_trouble(self, text: str, answer: bytes) -> None:
         if alarm := re.search(rb"ALARM:\d+", answer):

@@ -130,13 +130,18 @@ class FakeNumato:
 
 
 class FakeGrbl:
-    """Moves in steps: `Run` until it was asked *moves* times, then `Idle` at the target."""
+    """Moves in steps: `Run` until it was asked *moves* times, then `Idle` at the target.
 
-    def __init__(self, moves: int = 2, *, awake: bool = False) -> None:
+    A *late* one answers the empty line that wakes it only when it is asked for something.
+    """
+
+    def __init__(self, moves: int = 2, *, awake: bool = False, late: bool = False) -> None:
         self.position = [0.0, 0.0, 0.0]
         self.moves = moves
         self.left = 0
         self.awake = awake
+        self.late = late
+        self.owed = b""
         self.alarm: bytes = b""
         self.stuck_at: float | None = None
         self.lines: list[str] = []
@@ -149,7 +154,14 @@ class FakeGrbl:
         raw = data[: data.index(b"\n") + 1]
         line = raw.decode().strip()
         if not line:
-            return len(raw), self._wake()
+            woken = self._wake()
+            if self.late and b"ok" in woken:
+                self.owed += woken
+                return len(raw), b""
+            return len(raw), woken
+        owed, self.owed = self.owed, b""
+        if line == "$G":
+            return len(raw), owed + b"[GC:G0 G54 G17 G21 G90 G94 M5 M9 T0 F0 S0]\r\nok\r\n"
         self.lines.append(line)
         if self.alarm and not line.startswith("$"):
             return len(raw), self.alarm
@@ -157,10 +169,10 @@ class FakeGrbl:
             self.position, self.alarm = [0.0, 0.0, 0.0], b""
         for axis, value in re.findall(r"([XYZ])(-?[\d.]+)", line):
             if float(value) > 500:
-                return len(raw), b"error:15\r\n"
+                return len(raw), owed + b"error:15\r\n"
             self.position["XYZ".index(axis)] = float(value)
             self.left = self.moves
-        return len(raw), b"ok\r\n"
+        return len(raw), owed + b"ok\r\n"
 
     def _wake(self) -> bytes:
         if self.awake:

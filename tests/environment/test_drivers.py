@@ -152,6 +152,13 @@ def test_a_position_beyond_the_travel_is_refused_in_words(
         stage.apply("X900")
 
 
+def test_a_late_ok_of_the_wake_up_accepts_no_move(make: Make, fakes: SimpleNamespace) -> None:
+    """It would be taken for the move's own, and the refusal that follows would be lost."""
+    stage, _ = make(Grbl, fakes.grbl(late=True))
+    with pytest.raises(ActuatorError, match=r"error:15.*inside its travel"):
+        stage.apply("X900")
+
+
 def test_dmx_keeps_the_channels_that_are_not_named(make: Make, fakes: SimpleNamespace) -> None:
     """Framed as the widget wants it: label 6, start code 0, at least 24 channels."""
     lamp, far = make(DmxEnttecPro, fakes.deaf, levels={"bright": "1=255", "warm": "3=128"})
