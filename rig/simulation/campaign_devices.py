@@ -149,6 +149,8 @@ class Stage(DeviceLine):
         if text == b"?":
             state = b"Alarm" if self.locked else b"Idle"
             return b"<%s|MPos:%.3f,0.000,0.000|FS:0,0>\r\n" % (state, self.at)
+        if text == b"$G":
+            return b"[GC:G1 G54 G17 G21 G90 G94 M5 M9 T0 F1000 S0]\r\nok\r\n"
         if self.locked:
             return b"error:9\r\n"
         if move := _MOVE.search(text):
