@@ -6,7 +6,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
@@ -24,10 +23,8 @@ class Serving:
         self.told = json.loads(self.process.stdout.readline() or "null")
 
     def stop(self, number=signal.SIGTERM):
-        began = time.monotonic()
         self.process.send_signal(number)
         self.out, self.err = self.process.communicate(timeout=30)
-        return time.monotonic() - began
 
 
 @pytest.fixture
@@ -69,10 +66,10 @@ def test_it_stops_at_once_although_a_browser_listens(serving, number):
     with httpx.stream("GET", one.told["url"] + "/api/events", headers=headers) as answer:
         lines = answer.iter_lines()
         assert next(lines) == "event: tick"
-        took = one.stop(number)
+        one.stop(number)
     assert one.process.returncode == 0, one.err
-    # Measured below 0.5 s; the bound is for a busy machine and far below uvicorn's own grace.
-    assert took < 2.5
+    # uvicorn says so when its grace is over; no clock is asked: a busy machine takes its time.
+    assert "graceful shutdown exceeded" not in one.err
 
 
 def test_a_second_controller_on_the_same_home_is_refused(serving):
